@@ -19,7 +19,9 @@ from rewardbench.verifiers.hard.hard_code import verify_cases, verify_clauses
 from rewardbench.verifiers.hard.languages.instruction import verify_rules
 from rewardbench.verifiers.hard.languages.policy import verify_book
 from rewardbench.verifiers.hard.languages.retraction import verify_turns
-from rewardbench.verifiers.hard.languages.stated import verify_outcome, verify_plan, verify_text
+from rewardbench.verifiers.hard.languages.stated import verify_outcome, verify_plan, verify_text, verify_total
+from rewardbench.verifiers.hard.languages.stock import verify_stock
+from rewardbench.verifiers.hard.languages.tariff import verify_tariff
 from rewardbench.verifiers.hard.no_certificate import verify_no_certificate
 from rewardbench.verifiers.hard.no_certificate_second import verify_no_certificate_again
 from rewardbench.verifiers.hard.open_decline import verify_open_decline
@@ -67,6 +69,8 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "amounts": (verify_amounts, verify_amounts_again),
     "user-is-sure": (verify_user_is_sure, verify_user_is_sure_again),
     "language-retraction": (verify_plan, verify_turns),
+    "language-stock": (verify_total, verify_stock),
+    "language-tariff": (verify_total, verify_tariff),
     "language-policy": (verify_outcome, verify_book),
     "language-instruction": (verify_text, verify_rules),
     "hard-code": (verify_cases, verify_clauses),

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 from functools import cache
+from itertools import pairwise
 
 import pytest
 
@@ -10,17 +12,25 @@ from rewardbench.builders.build import draw_mirror, draw_square
 from rewardbench.builders.check import verify
 from rewardbench.builders.draw import RUNGS, Resample, Rng
 from rewardbench.builders.mirrors import Mirror, to_json
-from rewardbench.builders.templates.hard.languages import instruction, policy, retraction
+from rewardbench.builders.templates.hard.languages import instruction, policy, retraction, stock, tariff
 from rewardbench.builders.templates.hard.languages.drafts import TextDraft
 from rewardbench.builders.templates.hard.languages.policy import BookClause, BookLiteral, decide_case
 from rewardbench.builders.templates.hard.languages.retraction import PlanChange, change_plan, follow_turns
+from rewardbench.builders.templates.hard.languages.stock import StockChange, change_stock, follow_messages
+from rewardbench.builders.templates.hard.languages.tariff import DAYS, SUM, TariffCase, TariffClause, fee
 from rewardbench.builders.templates.hard.languages.texts import read_texts
 from rewardbench.lint.duplicates import near_duplicates
 from rewardbench.verifiers import SECOND_VERIFIERS, VERIFIERS
 from rewardbench.verifiers.cells import FAIL, PASS
 
 LANGUAGES = ("german", "french", "spanish", "hindi", "chinese")
-TASKS = {"retraction": retraction, "policy": policy, "instruction": instruction}
+SMALL_TASKS = {"retraction": retraction, "policy": policy, "instruction": instruction}
+LARGE_TASKS = {"stock": stock, "tariff": tariff, "instruction": instruction}
+TASKS = SMALL_TASKS | LARGE_TASKS
+SUCCESSORS = {"retraction": "stock", "policy": "tariff", "instruction": "instruction"}
+"""Task of the upper rungs that follows each task of the lower ones."""
+LONGEST = {"hindi": 4000, "chinese": 1700}
+"""Most characters of prompt and both responses; 4,500 in the other languages."""
 
 
 @cache
@@ -42,8 +52,9 @@ def text(prompt):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_both_programs_agree_on_every_task_and_rung(language):
     mirrors = []
-    for task in TASKS:
-        mirrors += [replace(mirror_of(language, task, rung), group=f"{task}-{rung}") for rung in RUNGS]
+    for rung in RUNGS:
+        tasks = SMALL_TASKS if rung < 3 else LARGE_TASKS
+        mirrors += [replace(mirror_of(language, task, rung), group=f"{task}-{rung}") for task in tasks]
     verification = verify(mirrors)
     assert verification.failed == ()
     assert verification.pairs == verification.confirmed == 2 * len(mirrors)
@@ -51,26 +62,27 @@ def test_both_programs_agree_on_every_task_and_rung(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_build_takes_the_tasks_in_turn_and_the_same_key_gives_the_same_bytes(language):
-    mirrors = [draw_mirror(language, 7, index) for index in range(12)]
-    assert len(Counter(mirror.check["kind"] for mirror in mirrors)) == len(TASKS)
+    mirrors = [draw_mirror(language, 7, index) for index in range(24)]
+    assert {mirror.check["kind"] for mirror in mirrors} == {f"language-{task}" for task in TASKS}
     for index in (0, 3):
         assert to_json(draw_mirror(language, 7, index)) == to_json(mirrors[index])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("task", TASKS)
-def test_prompts_and_responses_grow_with_the_rung(language, task):
-    mirrors = [mirror_of(language, task, rung) for rung in RUNGS]
-    sizes = [[len(text(mirror.a)) for mirror in mirrors], [len(mirror.x) for mirror in mirrors]]
-    for lengths in sizes[:1] if task == "policy" else sizes:
-        assert lengths == sorted(lengths)
-        assert lengths[-1] > 1.5 * lengths[0]
+@pytest.mark.parametrize("task", SMALL_TASKS)
+def test_prompts_grow_with_the_rung_but_stay_short_enough_for_a_reward_model(language, task):
+    mirrors = [mirror_of(language, task if rung < 3 else SUCCESSORS[task], rung) for rung in RUNGS]
+    lengths = [len(text(mirror.a)) for mirror in mirrors]
+    assert lengths[0] < lengths[1] < lengths[3]
+    assert lengths[2] < lengths[3]
+    assert lengths[3] > 1.5 * lengths[0]
+    assert len(text(mirrors[-1].a) + mirrors[-1].x + mirrors[-1].y) < LONGEST.get(language, 4500)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("task", ["retraction", "instruction"])
+@pytest.mark.parametrize("task", ["retraction", "stock", "instruction"])
 def test_twin_prompts_have_the_same_characters(language, task):
-    mirror = mirror_of(language, task, 2)
+    mirror = mirror_of(language, task, 3 if task == "stock" else 2)
     assert mirror.a != mirror.b
     assert Counter(text(mirror.a)) == Counter(text(mirror.b))
 
@@ -78,7 +90,7 @@ def test_twin_prompts_have_the_same_characters(language, task):
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", TASKS)
 def test_second_program_reads_the_prompt_and_not_the_check(language, task):
-    mirror = mirror_of(language, task, 2)
+    mirror = mirror_of(language, task, 2 if task in SMALL_TASKS else 4)
     mislabelled = replace(mirror, check={**mirror.check, "a": mirror.check["b"], "b": mirror.check["a"]})
     kind = mirror.check["kind"]
     cells = list(mislabelled.cells())
@@ -95,7 +107,7 @@ def outcomes(mirror, response):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_slip_in_one_slot_of_a_plan_fails(language):
-    mirror = mirror_of(language, "retraction", 4)
+    mirror = mirror_of(language, "retraction", 2)
     entry = next(entry for entry in mirror.check["a"]["plan"].values() if entry)
     other = next(other for other in mirror.check["a"]["entries"] if other != entry)
     assert outcomes(mirror, mirror.x) == [PASS, PASS]
@@ -119,8 +131,8 @@ def test_another_deciding_clause_or_status_fails(language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_an_added_sentence_or_item_fails(language):
     kinds = {"sentences": 0, "lists": 0}
-    for attempt in range(40, 200, 40):
-        mirror = mirror_of(language, "instruction", 4, attempt)
+    for rung, attempt in ((1, 40), (2, 40), (2, 80), (2, 120), (1, 160), (4, 40), (4, 80)):
+        mirror = mirror_of(language, "instruction", rung, attempt)
         rules = {rule["rule"] for rule in mirror.check["a"]["rules"]}
         first_sentence = mirror.x.split("\n")[0].split("。" if language == "chinese" else ". ")[0]
         for kind, response in (
@@ -142,37 +154,71 @@ def test_only_one_response_of_a_square_follows_the_rules_of_a_prompt(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_large_books_ask_for_a_total_and_large_texts_for_an_exact_count(language):
-    mirror = mirror_of(language, "policy", 4)
-    applicable = len(mirror.check["a"]["applicable"])
-    lines = mirror.x.split("\n")
-    assert str(applicable) in lines[2]
-    slip = [*lines[:2], lines[2].replace(str(applicable), str(applicable + 1)), *lines[3:]]
-    assert outcomes(mirror, mirror.x) == [PASS, PASS]
-    assert outcomes(mirror, "\n".join(slip)) == [FAIL, FAIL]
+def test_a_total_or_a_count_that_is_off_by_one_fails(language):
+    for task in ("stock", "tariff"):
+        mirror = mirror_of(language, task, 4)
+        total = mirror.check["a"]["total"]
+        slip = f"{total[:-1]}{(int(total[-1]) + 1) % 10}" if task == "tariff" else str(total + 1)
+        assert mirror.x.replace(str(total), str(mirror.check["b"]["total"])) == mirror.y
+        assert outcomes(mirror, mirror.x) == [PASS, PASS]
+        assert outcomes(mirror, mirror.x.replace(str(total), slip)) == [FAIL, FAIL]
     mirror = mirror_of(language, "instruction", 4)
     counts = []
     for half in "ab":
-        counts.append(next(rule["count"] for rule in mirror.check[half]["rules"] if "count" in rule))
-    assert abs(counts[0] - counts[1]) == 1
+        counts.append([rule["count"] for rule in mirror.check[half]["rules"] if "count" in rule])
+    assert len(counts[0]) == 5
+    assert sorted(abs(a - b) for a, b in zip(*counts, strict=True)) == [0, 0, 0, 0, 1]
     assert outcomes(mirror, mirror.x) == [PASS, PASS]
     assert outcomes(mirror, mirror.y) == [FAIL, FAIL]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_counted_texts_share_few_pairs_of_neighbouring_sentences(language):
+    mirror = mirror_of(language, "instruction", 4)
+    mark = "।" if language == "hindi" else "。" if language == "chinese" else ". "
+    pairs = []
+    for response in (mirror.x, mirror.y):
+        sentences = "".join(response.split("\n\n")[:2]).split(mark)
+        pairs.append(set(pairwise(sentences)))
+    assert len(pairs[0] & pairs[1]) < 0.4 * len(pairs[0])
 
 
 def test_turns_are_followed_in_order():
     initial = {"1": "a", "2": "b", "3": ""}
     swap, move = PlanChange("swap", "1", "2"), PlanChange("move", "2", "3")
     assert change_plan(initial, initial, swap) == {"1": "b", "2": "a", "3": ""}
-    assert follow_turns(initial, [(swap,), (move,)]) == {"1": "b", "2": "", "3": "a"}
-    assert follow_turns(initial, [(swap, move), (PlanChange("undo"),)]) == initial
-    assert follow_turns(initial, [(PlanChange("replace", entry="a", new="b"),)]) == {"1": "b", "2": "b", "3": ""}
-    assert follow_turns(initial, [(swap,), (PlanChange("restore", "1"),)]) == {"1": "a", "2": "a", "3": ""}
-    undo = (PlanChange("undo"),)
-    assert follow_turns(initial, [(swap,), (move,), (PlanChange("undo", count=2),)]) == initial
-    filled = {"1": "a", "2": "b", "3": "c"}
-    assert change_plan(filled, filled, PlanChange("rotate", "1", "2", "3")) == {"1": "c", "2": "a", "3": "b"}
-    for turns in ([undo], [(swap,), undo, undo], [(PlanChange("swap", "1", "3"),)], [(PlanChange("cancel", "3"),)]):
-        assert follow_turns(initial, turns) is None
+    assert follow_turns(initial, [swap, move]) == {"1": "b", "2": "", "3": "a"}
+    assert follow_turns(initial, [PlanChange("replace", entry="a", new="b")]) == {"1": "b", "2": "b", "3": ""}
+    assert follow_turns(initial, [swap, PlanChange("restore", "1")]) == {"1": "a", "2": "a", "3": ""}
+    for change in (PlanChange("swap", "1", "3"), PlanChange("cancel", "3")):
+        assert follow_turns(initial, [change]) is None
+
+
+def test_shares_are_rounded_down_and_messages_taken_back():
+    initial = {"A": 1005, "B": 2000, "C": 300}
+    move, share = StockChange("move", "A", "B", number=37), StockChange("share", "B", "A", "C", 7)
+    assert change_stock(initial, initial, move) == {"A": 634, "B": 2371, "C": 300}
+    assert change_stock(initial, initial, share) == {"A": 1290, "B": 1430, "C": 585}
+    assert follow_messages(initial, [(move, share)]) == {"A": 972, "B": 1695, "C": 638}
+    assert change_stock(initial, initial, StockChange("swap", "A", "C")) == {"A": 300, "B": 2000, "C": 1005}
+    undo = (StockChange("undo", number=2),)
+    assert follow_messages(initial, [(move,), (share,), undo]) == initial
+    changed = follow_messages(initial, [(move,), (StockChange("restore", "A"), StockChange("remove", "C", number=99))])
+    assert changed == {"A": 1005, "B": 2371, "C": 201}
+    assert follow_messages(initial, [(move,), (StockChange("undo", number=1),), undo]) is None
+    assert follow_messages(initial, [(StockChange("remove", "C", number=250),)]) is None
+
+
+def test_a_fee_counts_both_days_and_is_rounded_after_every_clause():
+    case = TariffCase(date(2028, 2, 27), date(2028, 3, 1), 333, {0: True, 1: False})
+    up, down = TariffClause(((0, 0, True),), "up", 17), TariffClause(((1, 0, False),), "down", 9)
+    assert fee(case, []) == 4 * 333
+    assert fee(case, [up]) == 1558
+    assert fee(case, [up, down]) == 1417
+    assert fee(case, [TariffClause(((SUM, 1332, True),), "plus", 100)]) == 1332
+    assert fee(case, [TariffClause(((SUM, 1331, True), (DAYS, 4, False)), "plus", 100)]) == 1432
+    assert fee(case, [TariffClause(((0, 0, False),), "up", 50)]) == 1332
+    assert fee(case, [TariffClause(((0, 0, True),), "minus", 1332)]) is None
 
 
 def test_a_case_is_decided_by_precedence_exceptions_and_exclusions():
@@ -212,6 +258,9 @@ def test_texts_fit_together(language):
     for scene in read_texts(language, "policy")["scenes"]:
         assert len(scene["leans"]) == len(scene["facts"]) + len(scene["numbers"]) == 9
         assert all(len(fact) == len(set(fact)) == 4 for fact in scene["facts"])
+    for scene in read_texts(language, "tariff")["scenes"]:
+        assert len(scene["facts"]) > 5
+        assert max(scene["facts"]) < len(read_texts(language, "policy")["scenes"][scene["base"]]["facts"])
     for scene in read_texts(language, "instruction")["scenes"]:
         body = " ".join([*scene["sentences"], *scene["endings"]])
         assert len(scene["sentences"]) == 14

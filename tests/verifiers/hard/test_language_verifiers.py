@@ -7,6 +7,8 @@ from rewardbench.verifiers.hard.languages.instruction import TextReader, verify_
 from rewardbench.verifiers.hard.languages.policy import verify_book
 from rewardbench.verifiers.hard.languages.retraction import read_plan, verify_turns
 from rewardbench.verifiers.hard.languages.stated import SENTENCE, verify_text
+from rewardbench.verifiers.hard.languages.stock import verify_stock
+from rewardbench.verifiers.hard.languages.tariff import verify_tariff
 
 
 def cell_of(response, *turns, language="german", **check):
@@ -18,10 +20,6 @@ def cell_of(response, *turns, language="german", **check):
 PLAN_TURNS = (
     "Stand:\n- Tisch 1: Familie Brandt\n- Tisch 11: Kegelclub\n- Tisch 2: Skatrunde\nGleich mehr.",
     "Okay.",
-    "Tisch 1 und Tisch 11 tauschen, bitte.\nFür Tisch 2 gilt nun der Eintrag Familie Tran.",
-    "Okay.",
-    "Vergiss meine vorige Nachricht, es gilt wieder der Stand davor.",
-    "Okay.",
     "Der Eintrag für Tisch 11 rückt auf Tisch 1 und verdrängt, was dort steht; sein alter Platz bleibt leer.",
     "Okay.",
     "Überall, wo gerade der Eintrag Kegelclub steht, bitte Familie Nowak einsetzen.",
@@ -32,8 +30,8 @@ PLAN_TURNS = (
 
 def test_turns_are_traced_back():
     plan = read_plan(cell_of("", *PLAN_TURNS), "german")
-    assert [change.kind for change in plan.changes] == ["swap", "set", "undo", "move", "replace"]
-    entries = {place: plan.entry_of(place, 5) for place in plan.initial}
+    assert [change.kind for change in plan.changes] == ["move", "replace"]
+    entries = {place: plan.entry_of(place, 2) for place in plan.initial}
     assert entries == {"tisch 1": "Familie Nowak", "tisch 11": "", "tisch 2": "Skatrunde"}
 
 
@@ -54,6 +52,53 @@ def test_plan_is_compared_slot_by_slot(lines, outcome):
 def test_turn_that_is_no_change_is_an_error():
     turns = [*PLAN_TURNS[:2], "Schönes Wetter heute.", "Okay.", "Plan?"]
     assert "no change" in verify_turns([cell_of("", *turns)])[0]
+
+
+STOCK_TURNS = (
+    "Prospekte:\nKiste A: 1005\nKiste B: 2000\nKiste C: 300\nWichtig: Alles gilt der Reihe nach.",
+    "Okay.",
+    "37 % von Kiste A nach Kiste B.\nVon Kiste B je ein Siebtel nach Kiste A und Kiste C.",
+    "Okay.",
+    "Bestände von Kiste A und Kiste C tauschen.",
+    "Okay.",
+    "Moment, die letzte Nachricht nehme ich komplett zurück.",
+    "Okay.",
+    "Aus Kiste C gehen 38 weg.\nKiste A bekommt wieder den Bestand aus meiner ersten Liste.",
+    "Okay.",
+    "Wie viel ist jetzt in Kiste A, Kiste B und Kiste C zusammen?",
+)
+
+
+@pytest.mark.parametrize(("total", "outcome"), [(1005 + 1695 + 600, PASS), (3301, FAIL)])
+def test_quantities_are_booked_without_what_is_taken_back(total, outcome):
+    cells = [cell_of(f"In allen zusammen sind {total}.", *STOCK_TURNS)]
+    assert verify_stock(cells) == [outcome]
+    assert verify_stock([cell_of(f"Nicht 3299, sondern {total}.", *STOCK_TURNS)]) == [FAIL]
+
+
+TARIFF = """Aus der Gebührenordnung der Stadtbücherei, Abschnitt Mahngebühren:
+
+1. Wenn der Band vorgemerkt war, steigt die Summe um 17 %.
+2. Die Summe sinkt um 9 %, wenn die Summe bis dahin über 15,57 € liegt und kein ärztliches Attest beiliegt.
+3. Falls die Dauer mehr als 4 Tage beträgt, kommen 5,00 € hinzu.
+
+Fall A: 27. Februar 2028 bis 1. März 2028, Tagessatz 3,33 €. Der Band war für andere vorgemerkt. {note}
+Fall B: 27. Februar 2027 bis 3. März 2027, Tagessatz 1,11 €. Vorgemerkt war der Band nicht. {note}
+
+Wie viel ist das für alle Fälle zusammen?
+"""
+
+
+@pytest.mark.parametrize(
+    ("note", "total", "outcome"),
+    [
+        ("Ein ärztliches Attest liegt nicht bei.", "24,72", PASS),
+        ("Ein ärztliches Attest liegt bei.", "26,13", PASS),
+        ("Ein ärztliches Attest liegt bei.", "26,14", FAIL),
+    ],
+)
+def test_fees_are_read_from_clauses_and_cases(note, total, outcome):
+    assert verify_tariff([cell_of(f"Zusammen {total} €.", TARIFF.replace("{note}", note))]) == [outcome]
 
 
 BOOK = """Rückgabeordnung unseres Sportladens:

@@ -121,28 +121,23 @@ def agrees_with_book(cell: Cell) -> bool:
     reader = BookReader(cell)
     statuses = {n: reader.applies(n) for n in sorted(reader.clauses)}
     deciding = next(n for n in reader.by_precedence if statuses[n] and reader.clauses[n].approves is not None)
-    approves, stated, listed, totals = _read_reply(cell.response, reader)
-    if totals and not listed:
-        return (approves, stated, totals) == (reader.clauses[deciding].approves, deciding, [sum(statuses.values())])
+    approves, stated, listed = _read_reply(cell.response, reader)
     return (approves, stated, listed) == (reader.clauses[deciding].approves, deciding, statuses)
 
 
-def _read_reply(response: str, reader: BookReader) -> tuple[bool, int, dict[int, bool], list[int]]:
+def _read_reply(response: str, reader: BookReader) -> tuple[bool, int, dict[int, bool]]:
     decisions: list[bool] = []
     deciding: list[int] = []
     statuses: dict[int, bool] = {}
-    totals: list[int] = []
     for line in response.split("\n"):
         numbers = list(map(int, NUMBER.findall(line)))
         if matches(reader.scene["decision"], line) and not numbers:
             decisions.append(not matches(reader.lexicon["negation"], line))
-        elif numbers and matches(reader.lexicon["count"], line):
-            totals += numbers
         elif numbers and matches(reader.lexicon["deciding"], line):
             deciding += numbers
         elif numbers:
             statuses[only(numbers, f"the clause in {line!r}")] = not matches(reader.lexicon["fails"], line)
-    return bool(only(decisions, "the decision")), int(only(deciding, "the deciding clause")), statuses, totals
+    return bool(only(decisions, "the decision")), int(only(deciding, "the deciding clause")), statuses
 
 
 verify_book = cell_by_cell(agrees_with_book)

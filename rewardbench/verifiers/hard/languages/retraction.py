@@ -19,9 +19,6 @@ class ReadChange:
     kind: str
     places: tuple[str, ...]
     entries: tuple[str, ...]
-    turn: int
-    count: int = 1
-    """Number of turns that an undo takes back."""
 
 
 @dataclass
@@ -36,11 +33,6 @@ class ReadPlan:
         if count == 0:
             return self.initial[place]
         change = self.changes[count - 1]
-        if change.kind == "undo":
-            before = count - 1
-            while before > 0 and self.changes[before - 1].turn >= change.turn - change.count:
-                before -= 1
-            return self.entry_of(place, before)
         if change.kind == "replace":
             entry = self.entry_of(place, count - 1)
             return change.entries[1] if entry == change.entries[0] else entry
@@ -69,13 +61,12 @@ def read_plan(cell: Cell, language: str) -> ReadPlan:
         if match:
             initial[match[1].lower()] = match[2]
     plan = ReadPlan(initial)
-    for n, turn in enumerate(turns[1:-1]):
-        for line in turn.split("\n"):
-            plan.changes.append(_read_change(line, list(initial), language, n))
+    for turn in turns[1:-1]:
+        plan.changes.append(_read_change(turn, list(initial), language))
     return plan
 
 
-def _read_change(line: str, labels: Sequence[str], language: str, turn: int) -> ReadChange:
+def _read_change(line: str, labels: Sequence[str], language: str) -> ReadChange:
     lexicon = read_lexicon(language, "retraction")
     kind = next((kind for kind, pattern in lexicon["changes"] if matches(pattern, line)), "")
     if not kind:
@@ -86,19 +77,17 @@ def _read_change(line: str, labels: Sequence[str], language: str, turn: int) -> 
         match = re.search(pattern, line, re.IGNORECASE)
         if match and not entries:
             entries = match.groups()
-    number = re.search(r"\d", line) if kind == "undo" else None
     needed = {
         "set": (1, 1),
         "cancel": (1, 0),
         "restore": (1, 0),
         "swap": (2, 0),
         "move": (2, 0),
-        "rotate": (3, 0),
         "replace": (0, 2),
     }
-    if (len(places), len(entries)) != needed.get(kind, (0, 0)):
+    if (len(places), len(entries)) != needed[kind]:
         raise ValueError(f"{kind} with {places} and {entries} in {line!r}")
-    return ReadChange(kind, places, entries, turn, int(number[0]) if number else 1)
+    return ReadChange(kind, places, entries)
 
 
 def mentions(text: str, names: Sequence[str]) -> dict[int, str]:

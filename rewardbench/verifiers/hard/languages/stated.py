@@ -48,10 +48,8 @@ def states_outcome(cell: Cell) -> bool:
         return False
     if _states(lines, frames["decision"], check["opposite"]):
         return False
-    deciding, totals = _numbers(lines, frames["deciding"]), _numbers(lines, frames["count"])
+    deciding = _numbers(lines, frames["deciding"])
     applicable, others = _numbers(lines, frames["applies"]), _numbers(lines, frames["fails"])
-    if totals and not applicable and not others:
-        return deciding == [check["clause"]] and totals == [len(check["applicable"])]
     complete = sorted(applicable + others) == list(range(1, check["clauses"] + 1))
     return complete and deciding == [check["clause"]] and applicable == check["applicable"]
 
@@ -75,6 +73,11 @@ def _numbers(lines: Sequence[str], frames: Sequence[str]) -> list[int]:
             if match:
                 numbers.append(int(match[1]))
     return numbers
+
+
+def states_total(cell: Cell) -> bool:
+    """Return True if the response has one number, the total, with or without decimals."""
+    return re.findall(r"\d+(?:[.,]\d+)?", cell.response) == [str(cell.check["total"])]
 
 
 def follows_rules(cell: Cell) -> bool:
@@ -135,5 +138,6 @@ def _length(text: str, by_character: bool) -> int:
 
 
 verify_plan = cell_by_cell(states_plan)
+verify_total = cell_by_cell(states_total)
 verify_outcome = cell_by_cell(states_outcome)
 verify_text = cell_by_cell(follows_rules)

@@ -1,7 +1,8 @@
 """Templates of the subsets in other languages than English; the texts of a language are in its TOML file.
 
-Each draw makes one of three tasks: state a plan after many changes (`retraction`), decide a case by a rule book
-(`policy`), or write a text under several rules (`instruction`). To add a language, write its TOML file, and that of
+Each draw makes one of three tasks: state what is left after many changes (`retraction`, and `stock` on rungs 3 and 4),
+apply a rule book (`policy`, and `tariff` on rungs 3 and 4), or write a text under several rules (`instruction`). To add
+a language, write its TOML file, and that of
 the second verifiers in `rewardbench.verifiers.hard.languages`.
 """
 
@@ -10,9 +11,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng, SizedTemplate, SquareContent, SquareTemplate
-from rewardbench.builders.templates.hard.languages import instruction, policy, retraction
+from rewardbench.builders.templates.hard.languages import instruction, policy, retraction, stock, tariff
 
-TASKS = (retraction.draw, policy.draw, instruction.draw)
+SMALL_TASKS = (retraction.draw, policy.draw, instruction.draw)
+"""Tasks of rungs 1 and 2."""
+LARGE_TASKS = (stock.draw, tariff.draw, instruction.draw)
+"""Tasks of rungs 3 and 4."""
 ATTEMPTS = 20
 """Choices that a task may reject before another task is tried, so that the tasks stay equally frequent."""
 
@@ -25,7 +29,7 @@ def make_template(language: str) -> SizedTemplate:
     """
 
     def draw(rng: Rng, rung: int) -> MirrorContent:
-        task = rng.pick(TASKS)
+        task = rng.pick(SMALL_TASKS if rung < 3 else LARGE_TASKS)
         for _ in range(ATTEMPTS):
             with suppress(Resample):
                 return task(language, rng, rung)

@@ -1,13 +1,15 @@
-"""Pairs of drafts that follow the same rules and differ by one in a count over both paragraphs."""
+"""Drafts that follow the same rules, and of which each has counts that differ by one from those of the others."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.hard.languages.drafts import (
+    SLOTS,
     TextContext,
     TextDraft,
     TextRule,
@@ -16,46 +18,128 @@ from rewardbench.builders.templates.hard.languages.drafts import (
 )
 from rewardbench.builders.templates.hard.languages.measures import measure_length
 
-ATTEMPTS = 200
+POOL = 2500
+"""Drafts among which those with neighbouring counts are searched."""
+LETTERS = {3: 2, 4: 4}
 LEAST = 4
-"""Smallest count of a common word."""
+"""Smallest count of a letter or word in the first draft."""
+UNCLEAR = -1000
+"""Count of a word in a sentence that also has it as a part of another, behind an apostrophe or hyphen."""
+PART = re.compile(r"[\s'’-]+")
+PUNCTUATION = ".,;:!?¡¿।"
+
+Measure = tuple[str, str]
+"""Kind of a count (`length`, `frequency` or `common`) and its letter or word."""
 
 
 def draw_counted_drafts(
-    rng: Rng, rung: int, context: TextContext, paired: list[str]
-) -> tuple[list[TextDraft], list[TextRule]]:
-    """Draw two drafts, and for each the rule that it follows and the other breaks.
+    rng: Rng, rung: int, context: TextContext, paired: list[str], swaps: int
+) -> tuple[list[TextDraft], list[list[TextRule]], str]:
+    """Draw 2 ** swaps drafts that share the rules with two values and all counts but `swaps` of them.
 
     Args:
         rng: makes the choices.
         rung: size of the texts.
         context: scene, dates and amounts.
-        paired: the rules with two values, which both drafts follow alike.
+        paired: the rules with two values, which all drafts follow alike.
+        swaps: number of counts that differ, each by one; of common words, which are easy to count, only if need be.
+
+    Returns:
+        The drafts, the counts of each, and the kinds of count that differ.
     """
-    draft = _shuffled(rng, draw_draft(rng, rung, context.scene, paired))
-    kinds = ["length", "common"] if rung < 4 or not context.texts["frequent"] else ["length", "frequency", "frequency"]
-    kind = rng.pick(kinds)
-    word = "" if kind == "length" else rng.pick(context.texts["common" if kind == "common" else "frequent"])
-    count = _count(context, draft, kind, word)
-    for _ in range(ATTEMPTS):
-        other = _shuffled(rng, draw_draft(rng, rung, context.scene, paired))
-        other = replace(
-            other,
-            split=draft.split,
-            date_forms=draft.date_forms,
-            amount_forms=draft.amount_forms,
-            items=tuple(rng.sample(draft.items, len(draft.items))),
-            list_split=draft.list_split,
-        )
-        other_count = _count(context, other, kind, word)
-        if abs(count - other_count) == 1 and _date_order(draft.sentences) == _date_order(other.sentences):
-            if word and min(count, other_count) < LEAST:
-                continue
-            return [draft, other], [_count_rule(kind, word, count), _count_rule(kind, word, other_count)]
+    amount_form = context.texts.get("amount_form", 0)
+    first = _shuffled(rng, draw_draft(rng, rung, context.scene, paired, amount_form))
+    measures = _draw_measures(rng, rung, context, first, swaps)
+    pool = _draw_pool(rng, rung, context, paired, first, measures)
+    hard = [n for n, (kind, _) in enumerate(measures) if kind != "common"]
+    positions = hard if len(hard) >= swaps else range(len(measures))
+    for vector in pool:
+        for _ in range(2 * len(measures)):
+            changed = rng.sample(positions, swaps)
+            vectors = []
+            for steps in product((0, 1), repeat=swaps):
+                raised = dict(zip(changed, steps, strict=True))
+                vectors.append(tuple(count + raised.get(n, 0) for n, count in enumerate(vector)))
+            if all(neighbour in pool for neighbour in vectors):
+                vectors = rng.sample(vectors, len(vectors))
+                kinds = " and ".join(measures[n][0] for n in changed)
+                rules = [[_count_rule(*pair) for pair in zip(measures, counts, strict=True)] for counts in vectors]
+                return [pool[counts] for counts in vectors], rules, kinds
     raise Resample
 
 
-def _count_rule(kind: str, word: str, count: int) -> TextRule:
+def _draw_measures(rng: Rng, rung: int, context: TextContext, first: TextDraft, swaps: int) -> list[Measure]:
+    """Draw what is counted: the length, and letters or common words; fewer if several counts differ."""
+    n = LETTERS[rung] if swaps == 1 else 2
+    candidates: dict[str, list[Measure]] = {"frequency": [], "common": []}
+    for kind, words in (("frequency", context.texts["frequent"]), ("common", context.texts["common"])):
+        for word in rng.sample(words, len(words)):
+            if _Counter(context, first, [(kind, word)]).count(first)[0] >= LEAST:
+                candidates[kind].append((kind, word))
+    letters = candidates["frequency"][: n - 1]
+    words = candidates["common"][: n - len(letters)]
+    if len(letters) + len(words) < n:
+        raise Resample
+    return [("length", ""), *letters, *words]
+
+
+def _draw_pool(
+    rng: Rng, rung: int, context: TextContext, paired: list[str], first: TextDraft, measures: Sequence[Measure]
+) -> dict[tuple[int, ...], TextDraft]:
+    """Draw drafts with the form of the first one, by their counts."""
+    counter = _Counter(context, first, measures)
+    pool = {}
+    for _ in range(POOL):
+        draft = _shuffled(rng, draw_draft(rng, rung, context.scene, paired))
+        if _date_order(draft.sentences) != _date_order(first.sentences) or draft.sentences[-1] != first.sentences[-1]:
+            continue
+        counts = counter.count(draft)
+        if min(counts) > 1:
+            items = tuple(rng.sample(first.items, len(first.items)))
+            pool[counts] = replace(first, sentences=draft.sentences, words=draft.words, items=items)
+    return pool
+
+
+class _Counter:
+    """Counts drafts sentence by sentence, since all counts are sums over the sentences."""
+
+    def __init__(self, context: TextContext, form: TextDraft, measures: Sequence[Measure]) -> None:
+        self.context, self.form, self.measures = context, form, measures
+        self.counts: dict[tuple[str, tuple[int, ...]], tuple[int, ...]] = {}
+
+    def count(self, draft: TextDraft) -> tuple[int, ...]:
+        """Return the counts of both paragraphs of a draft."""
+        totals = [0] * len(self.measures)
+        start = 0
+        for sentence in draft.sentences:
+            end = start + sentence.count("{w}")
+            key = sentence, draft.words[start:end]
+            if key not in self.counts:
+                self.counts[key] = self._count_sentence(*key)
+            for n, count in enumerate(self.counts[key]):
+                totals[n] += count
+            start = end
+        return tuple(totals)
+
+    def _count_sentence(self, sentence: str, words: tuple[int, ...]) -> tuple[int, ...]:
+        form = replace(self.form, sentences=(sentence,), split=1, words=words, items=())
+        text = render_text(self.context, form)
+        by_character = bool(self.context.texts["by_character"])
+        return tuple(_count(text, kind, word, by_character) for kind, word in self.measures)
+
+
+def _count(text: str, kind: str, word: str, by_character: bool) -> int:
+    if kind == "length":
+        return measure_length(text, by_character)
+    if by_character or kind == "frequency":
+        return text.lower().count(word)
+    count = sum(part.strip(PUNCTUATION).lower() == word for part in text.split())
+    parts = sum(part.strip(PUNCTUATION).lower() == word for part in PART.split(text))
+    return count if count == parts else UNCLEAR
+
+
+def _count_rule(measure: Measure, count: int) -> TextRule:
+    kind, word = measure
     if word:
         return TextRule(kind, {"u": word, "n": count}, {"word": word, "count": count})
     return TextRule(kind, {"n": count}, {"count": count})
@@ -68,15 +152,7 @@ def _shuffled(rng: Rng, draft: TextDraft) -> TextDraft:
 
 
 def _date_order(sentences: Sequence[str]) -> list[str]:
-    return re.findall(r"\{date\d\}", "".join(sentences))
-
-
-def _count(context: TextContext, draft: TextDraft, kind: str, word: str) -> int:
-    """Count a word or letter in both paragraphs; without one, all words, or all Chinese characters."""
-    text = " ".join(render_text(context, draft).split("\n\n")[:2])
-    by_character = bool(context.texts["by_character"])
-    if not word:
-        return measure_length(text, by_character)
-    if by_character or kind == "frequency":
-        return text.lower().count(word)
-    return sum(part.strip(".,;:!?¡¿।").lower() == word for part in text.split())
+    order = []
+    for sentence in sentences:
+        order += [slot for slot in SLOTS[:2] if f"{{{slot}}}" in sentence]
+    return order

@@ -9,10 +9,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from rewardbench.builders.draw import Resample, Rng
-from rewardbench.builders.templates.hard.languages.texts import fill_slots
+from rewardbench.builders.templates.hard.languages.texts import fill_slots, read_texts
 
-SENTENCES = {1: 7, 2: 9, 3: 13, 4: 18}
-ITEMS = {1: 0, 2: 0, 3: 5, 4: 9}
+SENTENCES = {1: 7, 2: 9, 3: 11, 4: 14}
+ITEMS = {1: 0, 2: 0, 3: 4, 4: 6}
 SLOTS = ("date0", "date1", "amount0", "amount1")
 
 
@@ -92,18 +92,8 @@ def draw_context(rng: Rng, texts: Mapping[str, Any], scene: TextScene) -> TextCo
         later += timedelta(days=1)
     neutral, forms = [], []
     for day in (later, later - timedelta(days=rng.number(*scene.lead))):
-        values: dict[str, str | int] = {
-            "d": day.day,
-            "m": day.month,
-            "y": day.year,
-            "dd": f"{day.day:02}",
-            "mm": f"{day.month:02}",
-        }
-        values["month"] = texts["months"][day.month - 1]
-        values["native"] = f"{day.day}".translate(_digits(texts))
-        values["native_year"] = f"{day.year}".translate(_digits(texts))
-        neutral.append(fill_slots(texts["date_note"], **values))
-        forms.append((fill_slots(texts["date_forms"][0], **values), fill_slots(texts["date_forms"][1], **values)))
+        neutral.append(fill_slots(texts["date_note"], d=day.day, m=day.month, y=day.year))
+        forms.append((_write_date(texts, day, 0), _write_date(texts, day, 1)))
     for amount in rng.sample(texts["amounts"], 2):
         neutral.append(amount[0])
         forms.append((amount[0], amount[1]))
@@ -111,11 +101,22 @@ def draw_context(rng: Rng, texts: Mapping[str, Any], scene: TextScene) -> TextCo
     return TextContext(texts, scene, labels, tuple(neutral), tuple(forms))
 
 
-def _digits(texts: Mapping[str, Any]) -> dict[int, str]:
-    return dict(zip(map(ord, "0123456789"), texts.get("digits", "0123456789"), strict=True))
+def write_date(language: str, day: date, form: int) -> str:
+    """Write a date in one of the two forms of a language."""
+    return _write_date(read_texts(language, "instruction"), day, form)
 
 
-def draw_draft(rng: Rng, rung: int, scene: TextScene, paired: list[str]) -> TextDraft:
+def _write_date(texts: Mapping[str, Any], day: date, form: int) -> str:
+    digits = dict(zip(map(ord, "0123456789"), texts.get("digits", "0123456789"), strict=True))
+    values: dict[str, str | int] = {"d": day.day, "m": day.month, "y": day.year}
+    values |= {"dd": f"{day.day:02}", "mm": f"{day.month:02}", "month": texts["months"][day.month - 1]}
+    values["day"] = texts.get("first_day", day.day) if day.day == 1 else day.day
+    values["native"] = f"{day.day}".translate(digits)
+    values["native_year"] = f"{day.year}".translate(digits)
+    return fill_slots(texts["date_forms"][form], **values)
+
+
+def draw_draft(rng: Rng, rung: int, scene: TextScene, paired: list[str], amount_form: int = 0) -> TextDraft:
     """Draw a text in which the two values of every rule differ.
 
     Args:
@@ -123,6 +124,7 @@ def draw_draft(rng: Rng, rung: int, scene: TextScene, paired: list[str]) -> Text
         rung: size of the text.
         scene: sentences to choose from.
         paired: the rules with two values; only they make the forms of dates or amounts differ.
+        amount_form: the form of both amounts on rungs 3 and 4, where words are counted.
     """
     n = SENTENCES[rung]
     inner = range(1, len(scene.sentences))
@@ -145,7 +147,7 @@ def draw_draft(rng: Rng, rung: int, scene: TextScene, paired: list[str]) -> Text
         split,
         tuple(rng.sample([1] * extra_words + [0] * (slots - extra_words), slots)),
         _draw_forms(rng, "dates" in paired),
-        _draw_forms(rng, "amounts" in paired),
+        _draw_forms(rng, "amounts" in paired) if rung < 3 else (amount_form, amount_form),
         tuple(items),
         (ITEMS[rung] + rng.pick((-1, 1))) // 2 if items else 0,
     )

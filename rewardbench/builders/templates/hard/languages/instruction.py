@@ -1,6 +1,7 @@
 """A text under several checkable rules; the twin prompt differs in one of them.
 
-On rungs 1 and 2, the two values of the rule are swapped; above, the rule is an exact count, which differs by one.
+On rungs 1 and 2, the two values of the rule are swapped. Above, the rule is one of several exact counts over both
+paragraphs, which differs by one; the texts have other sentences in another order.
 
 For example, in German:
 
@@ -32,20 +33,21 @@ from rewardbench.types import Messages
 
 KIND = "language-instruction"
 RULES = {1: 2, 2: 4, 3: 6, 4: 8}
-PAIRED = {1: 1, 2: 2, 3: 3, 4: 4}
-"""Number of the rules with two values, one of which the twin swaps."""
+PAIRED = {1: 1, 2: 2, 3: 2, 4: 2}
+"""Number of the rules with two values."""
 
 
 def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     """Draw a mirror whose prompts differ in one rule: the order of its two values, or an exact count of the text."""
-    settings = _draw_settings(language, rng, rung, 1) if rung < 3 else _draw_counted(language, rng, rung)
-    edit, prompts, replies, checks = settings
+    draw_settings = _draw_settings if rung < 3 else _draw_counted
+    edit, prompts, replies, checks = draw_settings(language, rng, rung, 1)
     return make_content(edit, prompts, replies, KIND, language, checks)
 
 
 def draw_square(language: str, rng: Rng, rung: int) -> SquareContent:
-    """Draw four prompts: all combinations of the orders of the values of two rules."""
-    edit, prompts, replies, checks = _draw_settings(language, rng, rung, 2)
+    """Draw four prompts: all combinations of the orders of the values of two rules, or of two counts."""
+    draw_settings = _draw_settings if rung < 3 else _draw_counted
+    edit, prompts, replies, checks = draw_settings(language, rng, rung, 2)
     check: dict[str, Any] = {"kind": KIND}
     for n, rules in enumerate(checks):
         check[str(n)] = {"language": language, **rules}
@@ -69,10 +71,7 @@ def _draw_settings(
     texts = read_texts(language, "instruction")
     scene = TextScene(**rng.pick(texts["scenes"]))
     context = draw_context(rng, texts, scene)
-    kinds = ["sentences", "words", "dates", "amounts", "order", *(("lists",) if rung > 2 else ())]
-    paired = rng.sample(kinds, max(PAIRED[rung], swaps))
-    if rung > 2 and "lists" not in paired:
-        paired[-1] = "lists"
+    paired = rng.sample(["sentences", "words", "dates", "amounts", "order"], max(PAIRED[rung], swaps))
     drafts = [draw_draft(rng, rung, scene, paired)]
     for kind in paired[:swaps]:
         drafts += [swap_values(draft, kind) for draft in drafts]
@@ -99,32 +98,36 @@ def _draw_settings(
     return f"values of the rule on {' and '.join(paired[:swaps])} swapped", prompts, replies, checks
 
 
-def _draw_counted(language: str, rng: Rng, rung: int) -> tuple[str, list[Messages], list[str], list[dict[str, Any]]]:
-    """Draw two texts under the same rules, but for one count in which they differ by one.
+def _draw_counted(
+    language: str, rng: Rng, rung: int, swaps: int
+) -> tuple[str, list[Messages], list[str], list[dict[str, Any]]]:
+    """Draw texts under the same rules, but for counts that differ by one; see `_draw_settings`.
 
     The texts have other sentences in another order, so that only a count of a whole text tells which rule it follows.
     """
     texts = read_texts(language, "instruction")
     scene = TextScene(**rng.pick(texts["scenes"]))
     context = draw_context(rng, texts, scene)
-    paired = [*rng.sample(["sentences", "dates", "amounts", "order"], PAIRED[rung] - 1), "lists"]
-    drafts, counts = draw_counted_drafts(rng, rung, context, paired)
+    paired = [*rng.sample(["sentences", "dates", "order"], PAIRED[rung] - 1), "lists"]
+    drafts, counts, kinds = draw_counted_drafts(rng, rung, context, paired, swaps)
     replies = [render_text(context, draft) for draft in drafts]
     measured = [rule for rule in measured_rules(rng, texts, scene, replies) if rule.kind != "total"]
-    shared = [*(paired_rule(context, drafts[0], kind) for kind in paired), *measured][: RULES[rung] - 1]
-    position = rng.number(0, len(shared))
-    shared = rng.sample(shared, len(shared))
+    shared = [*(paired_rule(context, drafts[0], kind) for kind in paired), *measured]
+    shared = shared[: RULES[rung] - len(counts[0])]
+    order = rng.sample(range(RULES[rung]), RULES[rung])
     wordings = {kind: rng.pick(options) for kind, options in texts["rules"].items()}
     lines, checks = [], []
-    for count in counts:
+    for exact in counts:
+        rules = [*shared, *exact]
         rendered, expected = [], []
-        for rule in (*shared[:position], count, *shared[position:]):
+        for position in order:
+            rule = rules[position]
             rendered.append(fill_slots(wordings[rule.kind], **rule.values))
             expected.append({"rule": rule.kind, **rule.check})
         lines.append(rendered)
         checks.append({"rules": expected})
     prompts = _render_prompts(rng, context, drafts[0], lines)
-    return f"count of the rule on {counts[0].kind} changed by one", prompts, replies, checks
+    return f"count of the rule on {kinds} changed by one", prompts, replies, checks
 
 
 def swap_values(draft: TextDraft, kind: str) -> TextDraft:

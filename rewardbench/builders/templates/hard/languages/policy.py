@@ -4,7 +4,7 @@ For example, in German:
 
     prompt: 1. Grundsätzlich gilt: Der Preis wird erstattet. 2. Wenn der Bon fehlt, wird der Preis nicht erstattet. ...
         Anwendbar ist ... Es entscheidet die höchste Nummer. Der Fall: ... a: Der Bon liegt vor. b: Der Bon fehlt.
-    responses: the decision, the clause that decides, and which clauses apply; on rungs 3 and 4, how many apply
+    responses: the decision, the clause that decides, and which clauses apply
 """
 
 from __future__ import annotations
@@ -24,12 +24,10 @@ from rewardbench.builders.templates.hard.languages.texts import (
 )
 from rewardbench.types import Messages
 
-CLAUSES = {1: 4, 2: 7, 3: 14, 4: 22}
-FACTS = {1: 4, 2: 6, 3: 8, 4: 9}
-CHAIN = {1: 0, 2: 0, 3: 4, 4: 7}
-"""Clauses in a row, each of which would exclude the one before."""
+CLAUSES = {1: 4, 2: 7}
+FACTS = {1: 4, 2: 6}
 ATTEMPTS = 300
-FRAMES = ("decision", "deciding", "count", "applies", "fails")
+FRAMES = ("decision", "deciding", "applies", "fails")
 """Sentences of a response, by which its verifier reads it."""
 
 CaseFacts = tuple[int, ...]
@@ -119,14 +117,14 @@ def decide_case(clauses: Sequence[BookClause], facts: CaseFacts, highest: bool) 
 
 
 def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
-    """Draw a mirror whose prompts differ in one fact of the case."""
+    """Draw a mirror whose prompts differ in one fact of the case; only for rungs 1 and 2."""
     texts = read_texts(language, "policy")
     scene = BookScene(**rng.pick(texts["scenes"]))
     highest = rng.chance()
     positions = sorted(rng.sample(range(len(scene.facts) + len(scene.numbers)), FACTS[rung]))
     for _ in range(ATTEMPTS):
         facts = _draw_facts(rng, scene)
-        clauses = _draw_clauses(rng, rung, scene, positions, highest, facts)
+        clauses = _draw_clauses(rng, rung, scene, positions, highest)
         flipped, other = _flip(rng, scene, positions, facts)
         outcomes = decide_case(clauses, facts, highest), decide_case(clauses, other, highest)
         if _is_contrast(rung, outcomes):
@@ -134,9 +132,8 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     else:
         raise Resample
     cases = _render_cases(rng, scene, positions, (facts, other), texts["space"])
-    book, questions = _render_book(rng, texts, scene, clauses), "totals" if rung > 2 else "questions"
-    prompts = _render_prompts(rng, texts, scene, book, cases, highest, questions)
-    replies = _render_replies(rng, texts, scene, 0 if rung > 2 else len(clauses), outcomes)
+    prompts = _render_prompts(rng, texts, scene, _render_book(rng, texts, scene, clauses), cases, highest)
+    replies = _render_replies(rng, texts, scene, len(clauses), outcomes)
     halves = []
     for outcome in outcomes:
         refusal, approval = scene.decisions[0][0], scene.decisions[1][0]
@@ -150,33 +147,23 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
 
 
 def _is_contrast(rung: int, outcomes: tuple[BookOutcome, BookOutcome]) -> bool:
-    """Return True if the decisions differ; in large books, if only the totals of applicable clauses differ, by one."""
+    """Return True if the decisions and the deciding clauses differ, and several clauses apply to both cases."""
     first, second = outcomes
     is_rich = min(len(first.applicable), len(second.applicable)) >= min(rung + 1, 4)
-    if rung > 2:
-        is_same = first.approves == second.approves and first.deciding == second.deciding
-        return is_rich and is_same and abs(len(first.applicable) - len(second.applicable)) == 1
     return is_rich and first.approves != second.approves and first.deciding != second.deciding
 
 
-def _draw_clauses(
-    rng: Rng, rung: int, scene: BookScene, candidates: Sequence[int], highest: bool, facts: CaseFacts
-) -> list[BookClause]:
-    """Draw clauses; the one without conditions has the least precedence.
-
-    Clauses of the chain are met by these facts, so that whether the first applies depends on all of them.
-    """
+def _draw_clauses(rng: Rng, rung: int, scene: BookScene, candidates: Sequence[int], highest: bool) -> list[BookClause]:
+    """Draw clauses; the one without conditions has the least precedence."""
     n = CLAUSES[rung]
     base = 0 if highest else n - 1
     clauses: list[BookClause] = []
     shapes = set()
-    chain = set(rng.sample(range(3, n - 1), CHAIN[rung]))
-    tail = -1
     while len(clauses) < n:
         if len(clauses) == base:
             clauses.append(BookClause((), approves=rng.chance()))
             continue
-        size = rng.pick((1, 1, 2) if rung < 3 else (1, 2, 2, 3))
+        size = rng.pick((1, 1, 2))
         with_exception = rung > 1 and rng.chance(0.4)
         positions = rng.sample(list(candidates), size + with_exception)
         literals = []
@@ -186,16 +173,11 @@ def _draw_clauses(
         targets = [k for k, clause in enumerate(clauses) if k != base and clause.excludes is None]
         excludes = rng.pick(targets) if rung > 1 and targets and rng.chance(0.22) else None
         conditions = tuple(literals[:size])
-        if len(clauses) in chain:
-            excludes = tail if tail >= 0 else None
         clause = BookClause(conditions, exception, _draw_decision(rng, scene, conditions), excludes)
         shape = frozenset(clause.conditions)
-        if shape in shapes or (len(clauses) in chain and not clause.is_met(facts)):
-            continue
-        shapes.add(shape)
-        if len(clauses) in chain:
-            tail = len(clauses)
-        clauses.append(clause)
+        if shape not in shapes:
+            shapes.add(shape)
+            clauses.append(clause)
     return clauses
 
 
@@ -248,7 +230,7 @@ def _render_book(rng: Rng, texts: Mapping[str, list[str]], scene: BookScene, cla
         conditions = []
         for condition in clause.conditions:
             conditions.append(_render_literal(scene, condition))
-        joined = _join_conditions(conditions, texts["and"])
+        joined = join_conditions(conditions, texts["and"])
         if not conditions:
             line = fill_slots(rng.pick(frames["base"]), main=main)
         elif clause.excludes is None:
@@ -261,7 +243,7 @@ def _render_book(rng: Rng, texts: Mapping[str, list[str]], scene: BookScene, cla
     return "\n".join(lines)
 
 
-def _join_conditions(conditions: Sequence[str], separators: Sequence[str]) -> str:
+def join_conditions(conditions: Sequence[str], separators: Sequence[str]) -> str:
     """Join conditions; the second separator is before the last one."""
     if len(conditions) < 2:
         return "".join(conditions)
@@ -296,9 +278,8 @@ def _render_prompts(
     book: str,
     cases: tuple[str, str],
     highest: bool,
-    questions: str,
 ) -> list[Messages]:
-    opening, question, note = rng.pick(scene.openings), rng.pick(texts[questions]), rng.pick(texts["notes"])
+    opening, question, note = rng.pick(scene.openings), rng.pick(texts["questions"]), rng.pick(texts["notes"])
     space = texts["space"]
     convention = space.join([rng.pick(texts["conventions"]), rng.pick(texts["highest" if highest else "lowest"])])
     layout = rng.number(0, 3)
@@ -318,15 +299,14 @@ def _render_prompts(
 def _render_replies(
     rng: Rng, texts: Mapping[str, list[str]], scene: BookScene, n: int, outcomes: Sequence[BookOutcome]
 ) -> list[str]:
-    """Render the outcomes, with the status of each of the `n` clauses; with their total only if `n` is 0."""
-    decision, deciding, count = rng.pick(texts["decision"]), rng.pick(texts["deciding"]), rng.pick(texts["count"])
+    """Render the outcomes, with the status of each of the `n` clauses."""
+    decision, deciding = rng.pick(texts["decision"]), rng.pick(texts["deciding"])
     applies, fails = rng.sample(texts["applies"], 3), rng.sample(texts["fails"], 3)
     bridge, closing = rng.pick(texts["bridges"]), rng.pick(texts["closings"])
     replies = []
     for outcome in outcomes:
         main = scene.decisions[int(outcome.approves)][0]
-        lines = [fill_slots(decision, main=main), fill_slots(deciding, n=outcome.deciding + 1)]
-        lines += ["", bridge] if n else [fill_slots(count, n=len(outcome.applicable))]
+        lines = [fill_slots(decision, main=main), fill_slots(deciding, n=outcome.deciding + 1), "", bridge]
         for k in range(n):
             frames = applies if k in outcome.applicable else fails
             lines.append(fill_slots(frames[k % 3], n=k + 1))

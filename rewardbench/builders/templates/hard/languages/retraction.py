@@ -22,12 +22,10 @@ from rewardbench.builders.templates.hard.languages.texts import (
     read_texts,
 )
 
-PLACES = {1: 3, 2: 5, 3: 8, 4: 12}
-TURNS = {1: 4, 2: 9, 3: 26, 4: 50}
+PLACES = {1: 3, 2: 5}
+TURNS = {1: 4, 2: 9}
 PLAIN_CHANGES = ("set", "set", "cancel", "swap", "swap", "restore")
 CHANGES = (*PLAIN_CHANGES, "move", "move", "replace")
-CHAINED_CHANGES = (*("swap",) * 5, *("rotate",) * 4, "move", "set", "set", "restore", "replace")
-"""Changes of the upper rungs: most depend on the entries that are there, so that every slot has a long history."""
 ATTEMPTS = 60
 PAIRS = 200
 """Pairs of turns that are tried."""
@@ -41,22 +39,14 @@ class PlanChange:
     """One change of a plan; which fields it needs depends on its kind."""
 
     kind: str
-    """`set`, `cancel`, `swap`, `move`, `rotate`, `restore`, `replace`, or `undo`, which stands alone in its turn."""
+    """`set`, `cancel`, `swap`, `move`, `restore` or `replace`."""
     place: str = ""
     other: str = ""
     """The slot to swap with or to move to."""
-    third: str = ""
-    """The slot to which a rotation moves the entry of `other`; its entry goes to `place`."""
     entry: str = ""
     """The entry to set, or to be replaced."""
     new: str = ""
     """The entry that replaces `entry`."""
-    count: int = 1
-    """Number of turns that are undone."""
-
-
-PlanTurn = tuple[PlanChange, ...]
-"""Changes of one message, in order."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +62,7 @@ class PlanScene:
 
 
 def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
-    """Draw a mirror whose prompts differ in the order of two turns."""
+    """Draw a mirror whose prompts differ in the order of two turns; only for rungs 1 and 2."""
     texts = read_texts(language, "retraction")
     scene = PlanScene(**rng.pick(texts["scenes"]))
     first = rng.number(0, len(scene.places) - PLACES[rung])
@@ -86,7 +76,7 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     prompts = []
     opening = fill_slots(rng.pick(scene.openings), list=_render_list(rng, initial, texts["colon"]))
     first_note = rng.pick(texts["first_notes"])
-    notes = [rng.pick(texts["undo_notes" if _is_undo(turn) else "notes"]) for turn in turns]
+    notes = [rng.pick(texts["notes"]) for _ in turns]
     question = rng.pick(texts["questions"])
     for order in (range(len(turns)), _swapped(len(turns), left, right)):
         plans.append(follow_turns(initial, [turns[n] for n in order]) or {})
@@ -122,76 +112,48 @@ def change_plan(entries: SlotEntries, initial: SlotEntries, change: PlanChange) 
             after[place] = change.new if entry == change.entry else entry
     elif not entries[change.place] or (change.kind != "move" and not entries[change.other]):
         return None
-    elif change.kind == "rotate":
-        if not entries[change.third]:
-            return None
-        after[change.other], after[change.third] = entries[change.place], entries[change.other]
-        after[change.place] = entries[change.third]
     else:
         after[change.place] = entries[change.other] if change.kind == "swap" else ""
         after[change.other] = entries[change.place]
     return None if after == dict(entries) else after
 
 
-def follow_turns(initial: SlotEntries, turns: Sequence[PlanTurn]) -> SlotEntries | None:
+def follow_turns(initial: SlotEntries, turns: Sequence[PlanChange]) -> SlotEntries | None:
     """Return the plan after all turns; None if one of them makes no sense where it is."""
-    plans = [initial]
-    for n, turn in enumerate(turns):
-        if _is_undo(turn):
-            count = turn[0].count
-            if n < count or any(map(_is_undo, turns[n - count : n])) or plans[n - count] == plans[n]:
-                return None
-            plans.append(plans[n - count])
-            continue
-        plan: SlotEntries | None = plans[-1]
-        for change in turn:
-            plan = change_plan(plan, initial, change) if plan else None
-        if plan is None:
-            return None
-        plans.append(plan)
-    return plans[-1]
+    plan: SlotEntries | None = initial
+    for change in turns:
+        plan = change_plan(plan, initial, change) if plan else None
+    return plan
 
 
-def _is_undo(turn: PlanTurn) -> bool:
-    return turn[0].kind == "undo"
-
-
-def _draw_turns(rng: Rng, rung: int, initial: SlotEntries, entries: Sequence[str]) -> list[PlanTurn]:
-    turns: list[PlanTurn] = []
+def _draw_turns(rng: Rng, rung: int, initial: SlotEntries, entries: Sequence[str]) -> list[PlanChange]:
+    turns: list[PlanChange] = []
     for _ in range(TURNS[rung] * ATTEMPTS):
         if len(turns) == TURNS[rung]:
             return turns
-        if rung > 2 and rng.chance(0.08):
-            turn: PlanTurn = (PlanChange("undo", count=rng.number(1, rung)),)
-        else:
-            kinds = (PLAIN_CHANGES, CHANGES, CHAINED_CHANGES, CHAINED_CHANGES)[rung - 1]
-            size = 1 if rung < 3 else rng.number(1, rung - 1)
-            turn = tuple(_draw_change(rng, rng.pick(kinds), initial, entries) for _ in range(size))
-        if follow_turns(initial, [*turns, turn]) is not None:
-            turns.append(turn)
+        change = _draw_change(rng, rng.pick(CHANGES if rung > 1 else PLAIN_CHANGES), initial, entries)
+        if follow_turns(initial, [*turns, change]) is not None:
+            turns.append(change)
     raise Resample
 
 
 def _draw_change(rng: Rng, kind: str, initial: SlotEntries, entries: Sequence[str]) -> PlanChange:
-    place, other, third = rng.sample(list(initial), 3)
+    place, other = rng.sample(list(initial), 2)
     entry, new = rng.sample(entries, 2)
     if kind == "replace":
         return PlanChange(kind, entry=entry, new=new)
     if kind == "set":
         return PlanChange(kind, place, entry=entry)
-    if kind == "rotate":
-        return PlanChange(kind, place, other, third)
     return PlanChange(kind, place, other=other if kind in ("swap", "move") else "")
 
 
-def _pick_turns_to_swap(rng: Rng, rung: int, initial: SlotEntries, turns: Sequence[PlanTurn]) -> tuple[int, int]:
-    """Pick two turns that make sense in either order and leave plans that differ in few slots; early in long plans."""
+def _pick_turns_to_swap(rng: Rng, rung: int, initial: SlotEntries, turns: Sequence[PlanChange]) -> tuple[int, int]:
+    """Pick two turns that make sense in either order and leave plans that differ in few slots."""
     plan = follow_turns(initial, turns)
-    end = len(turns) if rung < 3 else len(turns) // 2
     for _ in range(PAIRS):
-        left, right = sorted(rng.sample(range(end), 2))
+        left, right = sorted(rng.sample(range(len(turns)), 2))
         other = follow_turns(initial, [turns[n] for n in _swapped(len(turns), left, right)])
-        if plan is None or other is None or right - left < min(rung, 3):
+        if plan is None or other is None or right - left < rung:
             continue
         if 1 <= len(dict(plan.items() - other.items())) <= max(2, len(plan) // 3):
             return left, right
@@ -206,17 +168,10 @@ def _render_list(rng: Rng, initial: SlotEntries, colon: str) -> str:
     return "\n".join(lines)
 
 
-def _render_turn(rng: Rng, turn: PlanTurn, frames: Mapping[str, list[str]], named: str) -> str:
-    if _is_undo(turn):
-        count = turn[0].count
-        return fill_slots(rng.pick(frames["undo" if count == 1 else "undo_many"]), n=count)
-    lines = []
-    for change in turn:
-        place, other = named.replace("{label}", change.place), named.replace("{label}", change.other)
-        third = named.replace("{label}", change.third)
-        frame = fill_slots(rng.pick(frames[change.kind]), place=place, other=other, third=third)
-        lines.append(capitalize(fill_slots(frame, entry=change.entry, new=change.new)))
-    return "\n".join(lines)
+def _render_turn(rng: Rng, change: PlanChange, frames: Mapping[str, list[str]], named: str) -> str:
+    place, other = named.replace("{label}", change.place), named.replace("{label}", change.other)
+    frame = fill_slots(rng.pick(frames[change.kind]), place=place, other=other)
+    return capitalize(fill_slots(frame, entry=change.entry, new=change.new))
 
 
 def _render_plans(

@@ -17,7 +17,7 @@ def read_texts(language: str, task: str) -> dict[str, Any]:
 
     Args:
         language: English name of the language, in lower case.
-        task: `retraction`, `policy` or `instruction`.
+        task: `retraction`, `policy`, `instruction`, `stock` or `tariff`.
     """
     content = tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8"))
     texts: dict[str, Any] = content[task]
