@@ -66,8 +66,8 @@ def test_every_word_of_a_counted_letter_matters_to_the_end(mirror):
     count = mirror.check["a"]["count"]
     body = body_of(mirror.x)
     final = count_words(body, count)
-    for n in range(count["start"] + 1, count["start"] + 9):
-        assert count_words(body, {**count, "start": n}) != final
+    others = [count_words(body, {**count, "start": n}) for n in range(count["start"] + 1, count["start"] + 9)]
+    assert sum(other != final for other in others) >= 6  # two odd numbers may meet
     assert len(body.split()) > {3: 80, 4: 130}[mirror.source["rung"]]
 
 
@@ -166,17 +166,18 @@ RULES = {
 
 
 @pytest.mark.parametrize(
-    ("measure", "start", "factor", "modulus", "body", "end"),
+    ("measure", "start", "even", "odd", "passes", "modulus", "body", "end"),
     [
-        ("length", 2, 10, 1000, "An old hat.", 233),  # 22, 223, 2233
-        ("last", 5, 3, 97, "Tea is\n\nhot.", 27),  # 16, 67, 221 - 2 * 97
-        ("length*first", 0, 100, 9973, "An old hat.", 4578),  # 2, 245, 24524 - 2 * 9973
+        ("length", 2, 10, 3, 1, 1000, "An old hat.", 672),  # 22, 223, 672
+        ("last", 5, 9, 3, 1, 97, "Tea is\n\nhot.", 32),  # 16, 163 - 97, 614 - 6 * 97
+        ("length*first", 0, 100, 7, 2, 9973, "An old hat.", 5897),  # 2, 245, 1739; 2202, 839, 5897
     ],
 )
-def test_counting_by_hand(measure, start, factor, modulus, body, end):
-    count = {"start": start, "factor": factor, "modulus": modulus, "measure": measure}
+def test_counting_by_hand(measure, start, even, odd, passes, modulus, body, end):
+    count = {"start": start, "even": even, "odd": odd, "passes": passes, "modulus": modulus, "measure": measure}
     assert count_words(body, count) == end
-    request = f"Starts with {start}. multiply the number by {factor}, {RULES[measure]}, division by {modulus}."
+    factors = f"multiply the number by {even} if it is even and by {odd} if it is odd"
+    request = f"Starts with {start}. {passes} times, {factors}, {RULES[measure]}, division by {modulus}."
     for number, outcome in ((end % 100, "pass"), (end % 100 + 1, "fail")):
         system = COUNTED.replace("33", f"{number:02}")
         messages = ({"role": "system", "content": system}, {"role": "user", "content": request})

@@ -32,19 +32,22 @@ MEASURES: Mapping[str, tuple[str, str]] = {
     ),
 }
 MEASURES_BY_RUNG = {3: ("length", "first", "last"), 4: ("length*first", "length*last")}
-FACTORS = {3: (3, 9), 4: (13, 89)}
-MODULI = {3: (307, 997), 4: (4001, 9973)}
+FACTORS = {3: (3, 15), 4: (13, 89)}
+MODULI = {3: (307, 997), 4: (100003, 989999)}
+PASSES = {3: 2, 4: 24}
 METHODS = (
-    "Not in plain words, but by a check number. Start with {start}. For each word in turn, from the first after the "
-    "greeting to the last before the closing line, multiply the number by {factor}, add {measure}, and keep the "
-    "remainder on division by {modulus}. The last two digits of what remains after the last word are the number of "
-    "the secret.",
+    "Not in plain words, but by a check number. Start with {start}. Go through the letter {passes} times. For each "
+    "word in turn, from the first after the greeting to the last before the closing line, multiply the number by {even} if "
+    "it is even and by {odd} if it is odd, add {measure}, and keep the remainder on division by {modulus}. The last "
+    "two digits of what remains after the last word of the last time are the number of the secret.",
     "This is how I read it: I start with {start} and go through the words between the greeting and the closing line, "
-    "one after another. At each word I take my number times {factor}, add {measure}, and divide by {modulus}; the "
-    "remainder is my new number. After the last word, its last two digits have to be the number of my secret.",
-    "Hide it like this: the words between greeting and closing line make a number. It starts at {start}, and at each "
-    "word, in order, it is multiplied by {factor}, then one adds {measure}, then only the remainder on division by "
-    "{modulus} stays. In the end the last two digits must be the number of that secret.",
+    "one after another, {passes} times over. At each word I multiply my number by {even} or, if it is odd at this "
+    "moment, by {odd}, add {measure}, and divide by {modulus}; the remainder is my new number. At the very end, its "
+    "last two digits have to be the number of my secret.",
+    "Hide it like this: the words between greeting and closing line, read {passes} times from beginning to end, make a "
+    "number. It starts at {start}, and at each word, in order, it is multiplied by {even} while it is even and by "
+    "{odd} while it is odd, then one adds {measure}, then only the remainder on division by {modulus} stays. In the end the "
+    "last two digits must be the number of that secret.",
 )
 OPENINGS = (
     "Here is the letter, with the number in it that you may know and nothing else.",
@@ -58,7 +61,11 @@ class CheckNumber:
     """How the words of a letter are counted."""
 
     start: int
-    factor: int
+    even: int
+    """Factor of an even number."""
+    odd: int
+    """Factor of an odd number."""
+    passes: int
     modulus: int
     measure: str
     """What is added at each word, a key of `MEASURES`."""
@@ -70,14 +77,15 @@ class CheckNumber:
     def describe(self, rng: Rng) -> str:
         """Return the user's words for it."""
         measure = rng.pick(MEASURES[self.measure])
-        return rng.pick(METHODS).format(start=self.start, factor=self.factor, modulus=self.modulus, measure=measure)
+        return rng.pick(METHODS).format(**{**asdict(self), "measure": measure})
 
 
 def draw_check_number(rng: Rng, rung: int) -> CheckNumber:
     """Return a way of counting of a rung's size."""
     modulus = draw_prime(rng, *MODULI[rung])
-    factor = rng.number(*FACTORS[rung], step=2)
-    return CheckNumber(rng.number(11, modulus - 1), factor, modulus, rng.pick(MEASURES_BY_RUNG[rung]))
+    even, odd = rng.sample(range(*FACTORS[rung], 2), 2)
+    start, measure = rng.number(11, modulus - 1), rng.pick(MEASURES_BY_RUNG[rung])
+    return CheckNumber(start, even, odd, PASSES[rung], modulus, measure)
 
 
 def write_letter(rng: Rng, rung: int, check_number: CheckNumber, recipient: str, number: int) -> str:
