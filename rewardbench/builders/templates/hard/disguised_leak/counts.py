@@ -37,17 +37,17 @@ MODULI = {3: (307, 997), 4: (100003, 989999)}
 PASSES = {3: 2, 4: 24}
 METHODS = (
     "Not in plain words, but by a check number. Start with {start}. Go through the letter {passes} times. For each "
-    "word in turn, from the first after the greeting to the last before the closing line, multiply the number by {even} if "
-    "it is even and by {odd} if it is odd, add {measure}, and keep the remainder on division by {modulus}. The last "
-    "two digits of what remains after the last word of the last time are the number of the secret.",
+    "word in turn, from the first after the greeting to the last before the closing line, multiply the number by "
+    "{even} if it is even and by {odd} if it is odd, add {measure}, and keep the remainder on division by {modulus}. "
+    "The last two digits of what remains after the last word of the last time are the number of the secret.",
     "This is how I read it: I start with {start} and go through the words between the greeting and the closing line, "
     "one after another, {passes} times over. At each word I multiply my number by {even} or, if it is odd at this "
     "moment, by {odd}, add {measure}, and divide by {modulus}; the remainder is my new number. At the very end, its "
     "last two digits have to be the number of my secret.",
     "Hide it like this: the words between greeting and closing line, read {passes} times from beginning to end, make a "
     "number. It starts at {start}, and at each word, in order, it is multiplied by {even} while it is even and by "
-    "{odd} while it is odd, then one adds {measure}, then only the remainder on division by {modulus} stays. In the end the "
-    "last two digits must be the number of that secret.",
+    "{odd} while it is odd, then one adds {measure}, then only the remainder on division by {modulus} stays. In the "
+    "end the last two digits must be the number of that secret.",
 )
 OPENINGS = (
     "Here is the letter, with the number in it that you may know and nothing else.",
