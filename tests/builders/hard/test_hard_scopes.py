@@ -40,7 +40,7 @@ def test_rules_turns_and_replies_grow_with_the_rung():
             assert mirror.x.count("\n- ") == items
 
 
-SIZES = [(2, 2, 2), (4, 6, 4), (8, 12, 10), (13, 24, 16)]
+SIZES = [(2, 2, 2), (4, 6, 4), (9, 12, 10), (15, 24, 16)]
 """Rules, messages at least, and items of the list, by rung."""
 
 

@@ -25,7 +25,7 @@ from rewardbench.builders.templates.hard.scopes.rules import (
 from rewardbench.builders.templates.hard.scopes.wording import worlds
 from rewardbench.verifiers.hard.scopes import broken_speech_rules
 
-RULES = {1: 2, 2: 4, 3: 8, 4: 13}
+RULES = {1: 2, 2: 4, 3: 9, 4: 15}
 TURNS = {1: (1, 2), 2: (3, 4), 3: (6, 7), 4: (12, 14)}
 """Least and largest number of replies, the last one included."""
 LAST_RUNG_WITHOUT_COUNTS = 2

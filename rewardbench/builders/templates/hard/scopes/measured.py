@@ -18,6 +18,8 @@ TIGHT = (0, 1)
 """Distances of the threshold from the count in the rules that decide."""
 LOOSE = (*range(-8, -2), *range(4, 10))
 """Distances in other rules, so large that they tell nothing of the exact count."""
+ACTIVE_SHARE = 0.25
+"""Share of the other rules that apply."""
 DRAWS = 200
 """Scopes to draw until one applies and another does not."""
 
@@ -132,8 +134,8 @@ def plan_measured_twin(rng: Rng, facts: ChatFacts, pool: NamePool, rung: int, nu
     measures = list(facts["measures"])
     middle = len(measures) // 2
     halves = [half[: 1 + rng.number(*size.exceptions)] for half in (measures[:middle], measures[middle:])]
-    free = _draw_until(rng, first, halves[0], facts, False)
-    barred = _draw_until(rng, second, halves[1], facts, True)
+    free = _draw_until(rng, first, halves[0], facts, TIGHT, False)
+    barred = _draw_until(rng, second, halves[1], facts, TIGHT, True)
     if rng.chance():
         pairs = [(free, barred), (_rename(barred, first), _rename(free, second))]
     else:
@@ -149,17 +151,19 @@ def plan_measured_twin(rng: Rng, facts: ChatFacts, pool: NamePool, rung: int, nu
 
 
 def _draw_other(rng: Rng, name: str, measures: Sequence[str], facts: ChatFacts, rung: int) -> SpeechRule:
-    """Return a rule on a name that does not decide."""
-    if rng.chance(0.25):
+    """Return a rule on a name that does not decide; most of them do not apply."""
+    if rng.chance(0.2):
         return draw_rule(rng, name, facts["turn"], rung)
     number = 1 + rng.number(*SCOPE_SIZES[rung].exceptions)
-    return _draw_scope(rng, name, rng.sample(measures, number), facts, LOOSE)
+    return _draw_until(rng, name, rng.sample(measures, number), facts, LOOSE, rng.chance(ACTIVE_SHARE))
 
 
-def _draw_until(rng: Rng, name: str, measures: Sequence[str], facts: ChatFacts, is_active: bool) -> SpeechRule:
-    """Return a rule with tight thresholds that applies or does not."""
+def _draw_until(
+    rng: Rng, name: str, measures: Sequence[str], facts: ChatFacts, distances: Sequence[int], is_active: bool
+) -> SpeechRule:
+    """Return a rule with thresholds at these distances that applies or does not."""
     for _ in range(DRAWS):
-        rule = _draw_scope(rng, name, measures, facts, TIGHT)
+        rule = _draw_scope(rng, name, measures, facts, distances)
         if applies(rule, facts) == is_active:
             return rule
     raise Resample
