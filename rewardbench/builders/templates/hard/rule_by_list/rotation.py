@@ -12,12 +12,14 @@ from rewardbench.verifiers.hard.rule_by_list import MOVES, allowed_names
 
 SIZES = {3: (14, 16), 4: (22, 24)}
 """Least and largest number of names, by rung; even."""
-MOVED = {3: (120, 150), 4: (1800, 2400)}
+MOVED = {3: (60, 80), 4: (300, 400)}
 """Least and largest number of moves since the first order, by rung."""
 ALIASES = {3: 3, 4: 5}
 """Names that have a second name, by rung."""
-LEAST_STEP = 2
-"""Fewest places that an entry moves."""
+LEAST_SHARE = 3
+"""An entry moves by a third of the list at least, since small steps leave the end of the list as it is."""
+LEAST_CHANGES = 0.4
+"""Share of the later rounds in which a name leaves the first half of the list, at least."""
 DRAWS = 60
 """Changes of a list to try until the names allowed differ by one."""
 ROUNDS_APART = 7
@@ -75,7 +77,7 @@ def draw_rotating(rng: Rng, rung: int, world: Mapping[str, Any]) -> RotatingList
     names = draw_names(rng, world, rng.number(*SIZES[rung], 2))
     moves = rng.number(*MOVED[rung])
     aliases = rng.sample(world["aliases"], ALIASES[rung])
-    steps = {name: rng.number(LEAST_STEP, len(names) - 2) for name in names}
+    steps = {name: _draw_step(rng, len(names)) for name in names}
     listing = RotatingList(
         order=tuple(names),
         steps=steps,
@@ -89,15 +91,23 @@ def draw_rotating(rng: Rng, rung: int, world: Mapping[str, Any]) -> RotatingList
     return listing
 
 
+def _draw_step(rng: Rng, size: int) -> int:
+    return rng.number(size // LEAST_SHARE, size - 2)
+
+
 def _check_mixing(listing: RotatingList) -> None:
-    """Raise Resample if the order repeats, or if fewer than half of the entries stand on top in the end."""
+    """Raise Resample if the order repeats, or if the first half of the list seldom changes in the later rounds."""
     names = list(listing.order)
-    orders, tops = {listing.order}, [names[0]]
+    orders = {listing.order}
+    first_half = set(names[: listing.bound])
+    changes = 0
     for n in range(1, listing.rounds + 1):
         MOVES[listing.move](names, listing.steps, n)
         orders.add(tuple(names))
-        tops.append(names[0])
-    if len(orders) <= listing.rounds or len(set(tops)) < len(listing.order) // 2:
+        if n > listing.rounds // 2:
+            changes += first_half != set(names[: listing.bound])
+        first_half = set(names[: listing.bound])
+    if len(orders) <= listing.rounds or changes < LEAST_CHANGES * listing.rounds / 2:
         raise Resample
 
 
@@ -122,7 +132,7 @@ def _change(rng: Rng, listing: RotatingList) -> tuple[str, RotatingList]:
         return f"{listing.rounds} / {twin.rounds} rounds", twin
     name = rng.pick(listing.order)
     if kind == "step":
-        step = rng.number(LEAST_STEP, len(listing.order) - 2)
+        step = _draw_step(rng, len(listing.order))
         return f"{name}: {listing.steps[name]} / {step}", replace(listing, steps={**listing.steps, name: step})
     other = rng.pick(listing.order)
     order = list(listing.order)
