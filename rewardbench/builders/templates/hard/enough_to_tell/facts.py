@@ -14,9 +14,9 @@ from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.hard.enough_to_tell.claims import FactSetting, distinct_claims
 from rewardbench.verifiers.hard.enough_to_tell import FactClaim, FactSet
 
-SIZES = {"order": (4, 6, 6, 8), "team": (4, 6), "amount": (3, 4, 4, 6)}
+SIZES = {"order": (4, 6, 7, 8), "team": (4, 6), "amount": (3, 4, 5, 6)}
 """Number of names at each rung."""
-HIGHEST = (6, 8, 12, 9)
+HIGHEST = (6, 8, 9, 8)
 """Largest amount at each rung."""
 MOST_WORLDS = (6, 12, 20, 30)
 """Worlds that the premises without the differing one leave."""
