@@ -17,6 +17,7 @@ from itertools import chain, combinations, pairwise, starmap
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 
@@ -202,15 +203,20 @@ def _path_solvable(decision: DecisionProblem) -> bool:
 
 
 def _cover_solvable(decision: DecisionProblem) -> bool:
-    """Flag the sets of skills, as bits, that each number of names can have."""
+    """Split the team in halves, and look for two halves that have all skills together (Horowitz and Sahni 1974)."""
     order = sorted(decision.skills_of(decision.names))
-    reachable = np.zeros((decision.groups + 1, 1 << len(order)), dtype=bool)
-    reachable[:, 0] = True
-    for skills in decision.skills:
-        mask = sum(1 << order.index(skill) for skill in skills)
-        for count in range(decision.groups, 0, -1):
-            reachable[count, np.flatnonzero(reachable[count - 1]) | mask] = True
-    return bool(reachable[:, -1].any())
+    masks = [sum(1 << order.index(skill) for skill in skills) for skills in decision.skills]
+    halves = [_unions(masks, decision.groups // 2), _unions(masks, (decision.groups + 1) // 2)]
+    wanted = (1 << len(order)) - 1
+    return any(bool((halves[1] | skills == wanted).any()) for skills in halves[0])
+
+
+def _unions(masks: Sequence[int], count: int) -> NDArray[np.int64]:
+    """Return the skills, as bits, of each choice of so many names or fewer."""
+    unions = np.zeros(1, dtype=np.int64)
+    for _ in range(count):
+        unions = np.unique(np.concatenate([unions, *(unions | mask for mask in masks)]))
+    return unions
 
 
 def _masks(decision: DecisionProblem) -> list[int]:

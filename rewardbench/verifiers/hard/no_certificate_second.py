@@ -17,7 +17,7 @@ PAIR_LINE = r"^- (?P<name>[^:/\n]+) / (?P<value>[^:/\n]+)$"
 PAIR_INLINE = r"(?P<name>[a-z][a-z -]*)\+(?P<value>[a-z][a-z -]*)"
 SIZES = {"sum": r"exactly (\d+)", "bins": r"at most (\d+)"}
 COUNTS = {
-    "bins": r"(\d+) (?:vans|evenings|planks)\b",
+    "bins": r"(\d+) (?:vans|disks|planks)\b",
     "colour": r"(\d+) (?:slots|tanks|coaches)\b",
     "cover": r"(\d+) (?:of them|people|guides)\b",
 }

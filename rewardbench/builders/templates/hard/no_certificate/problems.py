@@ -13,7 +13,7 @@ from rewardbench.verifiers.hard.no_certificate import DecisionProblem, is_solvab
 
 SIZES = {"sum": (6, 9, 13, 24), "bins": (6, 8, 13, 17), "colour": (7, 10, 20, 30), "path": (6, 9, 12, 13)}
 """Number of names at each rung."""
-COVER_SIZES = ((5, 6, 2), (8, 9, 3), (16, 15, 4), (24, 19, 5))
+COVER_SIZES = ((5, 6, 2), (8, 9, 3), (16, 15, 4), (24, 22, 6))
 """Number of people, of skills, and of people to choose at each rung."""
 BINS = (2, 2, 3, 4)
 BIN_WEIGHTS = ((20, 99), (20, 99), (101, 499), (101, 699))
