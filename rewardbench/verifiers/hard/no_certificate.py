@@ -51,18 +51,20 @@ class DecisionProblem:
 
     def weight(self, name: str) -> int:
         """Return the weight of a name."""
-        return self.weights[self.names.index(name)]
+        return self.weights[self._places[name]]
 
     def skills_of(self, names: Sequence[str]) -> set[str]:
         """Return the skills that these names have together."""
-        skills: set[str] = set()
-        for name in names:
-            skills.update(self.skills[self.names.index(name)])
-        return skills
+        places = map(self._places.__getitem__, names)
+        return set().union(*map(self.skills.__getitem__, places))
 
     def is_pair(self, left: str, right: str) -> bool:
         """Return True if two names are a pair, in any order."""
         return (left, right) in self._links or (right, left) in self._links
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}
 
     @cached_property
     def _links(self) -> frozenset[tuple[str, str]]:

@@ -99,8 +99,9 @@ def _is_fair(decision: DecisionProblem, level: int) -> bool:
 def _has_clique(decision: DecisionProblem) -> bool:
     """Return True if four names conflict with each other, so that three groups are too few."""
     if decision.family == "colour":
-        for names in combinations(decision.names, 4):
-            if all(starmap(decision.is_pair, combinations(names, 2))):
+        for left, right in decision.pairs:
+            both = [name for name in decision.names if decision.is_pair(left, name) and decision.is_pair(right, name)]
+            if any(starmap(decision.is_pair, combinations(both, 2))):
                 return True
     return False
 
@@ -128,23 +129,18 @@ def _draw_conflicts(rng: Rng, scene: ProblemScene, level: int) -> DecisionProble
     for left, right in combinations(range(len(names)), 2):
         if left % 3 != right % 3:
             across.append((names[left], names[right]))
-    pairs = rng.sample(across, len(across))
-    if level >= EVEN_FROM:
-        pairs = _even_pairs(pairs)
-    pairs = pairs[: min(len(across) - 1, round(len(names) * DENSITY[level]))]
+    count = min(len(across) - 1, round(len(names) * DENSITY[level]))
+    pairs = _even_pairs(rng.sample(across, len(across)), count) if level >= EVEN_FROM else rng.sample(across, count)
     return DecisionProblem("colour", tuple(rng.sample(names, len(names))), groups=3, pairs=_mixed(rng, pairs))
 
 
-def _even_pairs(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return pairs without a triangle, those of names with few pairs first."""
+def _even_pairs(pairs: Sequence[tuple[str, str]], count: int) -> list[tuple[str, str]]:
+    """Return pairs without a triangle, of names with few pairs first."""
+    neighbours: dict[str, set[str]] = {name: set() for name in chain(*pairs)}
     remaining = list(pairs)
-    neighbours: dict[str, set[str]] = {}
-    chosen = []
-    while remaining:
-        pair = min(
-            remaining,
-            key=lambda pair: len(neighbours.setdefault(pair[0], set()) | neighbours.setdefault(pair[1], set())),
-        )
+    chosen: list[tuple[str, str]] = []
+    while remaining and len(chosen) < count:
+        pair = min(remaining, key=lambda pair: len(neighbours[pair[0]]) + len(neighbours[pair[1]]))
         remaining.remove(pair)
         left, right = pair
         if not neighbours[left] & neighbours[right]:
