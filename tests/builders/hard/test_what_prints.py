@@ -9,7 +9,7 @@ import pytest
 from rewardbench.builders.build import draw_mirror, draw_square
 from rewardbench.builders.draw import RUNGS, Resample, Rng
 from rewardbench.builders.templates.hard import what_prints
-from rewardbench.builders.templates.hard.what_prints import DIALECTS, javascript_traps, python_traps
+from rewardbench.builders.templates.hard.what_prints import DIALECTS, javascript_traps, python_traps, wording
 from rewardbench.builders.templates.hard.what_prints.fragments import ProgramState, truncated, wrapped
 from rewardbench.builders.templates.hard.what_prints.long import draw_long, same_form
 from rewardbench.builders.templates.hard.what_prints.round_parts import HEAVY, LIGHT, mixing
@@ -123,6 +123,12 @@ def test_no_state_of_a_loop_occurs_twice():
         idle = replace(plan, loop=replace(plan.loop, parts=[RoundPart(("$x = 5",), ())]), variants=[0])
         with pytest.raises(Resample):
             idle.states([0])
+
+
+def test_names_of_functions_and_variables_are_different():
+    names = [*wording.HELPER_NAMES, *wording.OTHER_NAMES, *wording.NUMBER_NAMES, *wording.LIST_NAMES]
+    names += [*wording.CHURN_NAMES, *wording.STEP_NAMES]
+    assert len(set(names)) == len(names)
 
 
 def test_products_beyond_32_bits_are_rejected():

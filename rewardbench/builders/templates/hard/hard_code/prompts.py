@@ -140,7 +140,8 @@ def ticket_prompts(
     }
     intro = rng.pick(QUERY_INTROS if is_query else INTROS).format_map(frame)
     ending = rng.pick(QUERY_ENDINGS if is_query else ENDINGS).format_map(frame)
-    system, style = rng.pick(SYSTEMS).format_map(frame), rng.pick(STYLES)
+    system = rng.pick(SYSTEMS).format_map(frame)
+    style = rng.pick([style for style in STYLES if not runs or "[" not in style])
     wordings = {clause: rng.pick(world.clauses[clause]) for clause in variants[0]}
     example_text = ""
     if rng.chance() and len(example[0]) <= 12 and not runs:

@@ -19,8 +19,8 @@ FEWEST_CHARACTERS = 80
 """Least number of characters of an output whose checksum takes a character at a time."""
 
 RUN_TEXTS = (
-    "About the brackets: the old program followed one of the two readings each time, but {person} no longer knows "
-    "which. What we do have is the input of one run:\n\n```\n{lines}\n```\n\nThe output wasn't saved, only its number "
+    "About the brackets: the old program followed one of the two readings in each of them, but {person} no longer "
+    "knows which. What we do have is the input of one run:\n\n```\n{lines}\n```\n\nThe output wasn't saved, only its number "
     "of lines, {count}, and a checksum. {rule} The checksum was {checksum}. Any combination of readings that gives "
     "this is fine.",
     "where it says [this | that], please do what the old program did. how to find out: this input\n\n```\n{lines}\n"

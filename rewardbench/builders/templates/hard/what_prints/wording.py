@@ -58,7 +58,7 @@ ENDINGS = (
 )
 
 CHURN_NAMES = ("churn", "stir", "grind", "rework", "evolve", "simulate", "crank", "advance", "spin", "knead")
-HELPER_NAMES = "wrap fold adjust pull mix bend tune shrink blend settle trim press twist wind lift gauge probe".split()
+HELPER_NAMES = "wrap fold adjust pull mix bend tune shrink blend settle trim press twist wind lift gauge skew".split()
 STEP_NAMES = ("step", "turn", "lap", "tick", "day", "cycle")
 LONG_ASKS = (
     "What does this {lang} program print?\n\n{code}",
