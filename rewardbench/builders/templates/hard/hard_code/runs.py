@@ -20,9 +20,9 @@ FEWEST_CHARACTERS = 80
 
 RUN_TEXTS = (
     "About the brackets: the old program followed one of the two readings in each of them, but {person} no longer "
-    "knows which. What we do have is the input of one run:\n\n```\n{lines}\n```\n\nThe output wasn't saved, only its number "
-    "of lines, {count}, and a checksum. {rule} The checksum was {checksum}. Any combination of readings that gives "
-    "this is fine.",
+    "knows which. What we do have is the input of one run:\n\n```\n{lines}\n```\n\nThe output wasn't saved, only its "
+    "number of lines, {count}, and a checksum. {rule} The checksum was {checksum}. Any combination of readings that "
+    "gives this is fine.",
     "where it says [this | that], please do what the old program did. how to find out: this input\n\n```\n{lines}\n"
     "```\n\ngave {count} lines of output. i don't have the lines, but our archive job made a checksum of them. {rule} "
     "the checksum was {checksum}. if several combinations fit, any of them will do",
