@@ -12,7 +12,7 @@ from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.hard.languages.texts import fill_slots, read_texts
 
 SENTENCES = {1: 7, 2: 9, 3: 11, 4: 14}
-ITEMS = {1: 0, 2: 0, 3: 4, 4: 6}
+ITEMS = {1: 0, 2: 0, 3: 5, 4: 7}
 SLOTS = ("date0", "date1", "amount0", "amount1")
 
 
