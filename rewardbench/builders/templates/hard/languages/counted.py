@@ -18,7 +18,7 @@ from rewardbench.builders.templates.hard.languages.drafts import (
 )
 from rewardbench.builders.templates.hard.languages.measures import measure_length
 
-POOL = 2500
+POOL = 1600
 """Drafts among which those with neighbouring counts are searched."""
 LETTERS = {3: 2, 4: 4}
 LEAST = 4
@@ -64,7 +64,8 @@ def draw_counted_drafts(
                 vectors = rng.sample(vectors, len(vectors))
                 kinds = " and ".join(measures[n][0] for n in changed)
                 rules = [[_count_rule(*pair) for pair in zip(measures, counts, strict=True)] for counts in vectors]
-                return [pool[counts] for counts in vectors], rules, kinds
+                drafts = [_arrange(rng, first, pool[counts]) for counts in vectors]
+                return drafts, rules, kinds
     raise Resample
 
 
@@ -86,18 +87,25 @@ def _draw_measures(rng: Rng, rung: int, context: TextContext, first: TextDraft, 
 def _draw_pool(
     rng: Rng, rung: int, context: TextContext, paired: list[str], first: TextDraft, measures: Sequence[Measure]
 ) -> dict[tuple[int, ...], TextDraft]:
-    """Draw drafts with the form of the first one, by their counts."""
+    """Draw drafts with the last sentence of the first one, by their counts."""
     counter = _Counter(context, first, measures)
     pool = {}
     for _ in range(POOL):
-        draft = _shuffled(rng, draw_draft(rng, rung, context.scene, paired))
-        if _date_order(draft.sentences) != _date_order(first.sentences) or draft.sentences[-1] != first.sentences[-1]:
-            continue
-        counts = counter.count(draft)
-        if min(counts) > 1:
-            items = tuple(rng.sample(first.items, len(first.items)))
-            pool[counts] = replace(first, sentences=draft.sentences, words=draft.words, items=items)
+        draft = draw_draft(rng, rung, context.scene, paired)
+        if draft.sentences[-1] == first.sentences[-1]:
+            counts = counter.count(draft)
+            if min(counts) > 1:
+                pool[counts] = draft
     return pool
+
+
+def _arrange(rng: Rng, first: TextDraft, draft: TextDraft) -> TextDraft:
+    """Return a draft in the form of the first one, with its sentences in another order; the counts stay the same."""
+    shuffled = _shuffled(rng, draft)
+    while _date_order(shuffled.sentences) != _date_order(first.sentences):
+        shuffled = _shuffled(rng, draft)
+    items = tuple(rng.sample(first.items, len(first.items)))
+    return replace(first, sentences=shuffled.sentences, words=draft.words, items=items)
 
 
 class _Counter:
