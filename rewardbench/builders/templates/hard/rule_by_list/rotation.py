@@ -12,7 +12,7 @@ from rewardbench.verifiers.hard.rule_by_list import MOVES, allowed_names
 
 SIZES = {3: (14, 16), 4: (22, 24)}
 """Least and largest number of names, by rung; even."""
-MOVED = {3: (60, 80), 4: (300, 400)}
+MOVED = {3: (100, 130), 4: (1800, 2400)}
 """Least and largest number of moves since the first order, by rung."""
 ALIASES = {3: 3, 4: 5}
 """Names that have a second name, by rung."""
