@@ -1,7 +1,8 @@
 """Points that the rows of a table move between the entries of two columns, for the first verifier of reports.
 
-A rule is a JSON list of the first points of each entry, the order of the rows ("list" or "time") and the steps for
-each row. A side is a column, `who` or `place`, and stands for the row's entry there; divisions drop fractions.
+A rule is a JSON list of the first points of each entry, the order of the rows ("list" or "time"), how often all rows
+are gone through, and the steps for each row. A side is a column, `who` or `place`, and stands for the row's entry there;
+divisions drop fractions.
 
     ["grow", side, column]              the side's points go up by as many percent as the figure of the column
     ["percent", side, side2, column]    this percentage of the side's points is added to the other side
@@ -17,19 +18,20 @@ from operator import itemgetter
 
 from rewardbench.verifiers.cells import BrokenCheck
 
-PointsRule = tuple[int, str, Sequence[Sequence[str | int]]]
+PointsRule = tuple[int, str, int, Sequence[Sequence[str | int]]]
 LIMIT = 10_000
 """Only the last four digits of a number of points count."""
 SIDES = ("who", "place")
 
 
 def final_points(rows: Sequence[Mapping[str, str | int]], rule: PointsRule) -> dict[str, int]:
-    """Return the points of each entry after all rows."""
-    start, order, steps = rule
+    """Return the points of each entry in the end."""
+    start, order, passes, steps = rule
     points: dict[str, int] = {}
     for side in SIDES:
         points |= dict.fromkeys(map(str, map(itemgetter(side), rows)), start)
-    for row in sorted(rows, key=itemgetter("time")) if order == "time" else rows:
+    queue = sorted(rows, key=itemgetter("time")) if order == "time" else list(rows)
+    for row in queue * passes:
         for step in steps:
             _apply(points, row, step)
     return points

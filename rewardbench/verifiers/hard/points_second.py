@@ -33,6 +33,7 @@ START = re.compile(
     r"|Whatever occurs under \"(.+?)\" or \"(.+?)\" starts out with (\d+) points"
     r"|All entries under \"(.+?)\" and all entries under \"(.+?)\" begin with (\d+) points"
 )
+PASSES = re.compile(r"(\d+) times (?:over|in all)")
 BY_TIME = re.compile(r"in the order of \"(.+?)\", the earliest first|go by \"(.+?)\", from the earliest")
 LEADS = (
     r"Of (?P<names>.+), it is (?P<leader>.+) that ends with the most points",
@@ -93,7 +94,7 @@ def read_steps(prompt: str) -> list[Play]:
 
 
 def play_points(prompt: str, rows: Sequence[dict[str, str]], minutes: Callable[[str], tuple[int, ...]]) -> Accounts:
-    """Return the points of each entry after all rows.
+    """Return the points of each entry in the end.
 
     Args:
         prompt: has the rule.
@@ -116,9 +117,11 @@ def play_points(prompt: str, rows: Sequence[dict[str, str]], minutes: Callable[[
     if by_time:
         column = by_time[1] or by_time[2]
         queue.sort(key=lambda row: minutes(row[column]))
-    for row in queue:
-        for play in steps:
-            play(accounts, row[left], row[right], row)
+    passes = PASSES.search(prompt)
+    for _ in range(int(passes[1]) if passes else 1):
+        for row in queue:
+            for play in steps:
+                play(accounts, row[left], row[right], row)
     return accounts
 
 

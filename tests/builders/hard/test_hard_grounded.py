@@ -127,14 +127,16 @@ RULES = [
 ]
 
 
-def play_both(start, order, steps, text, sheet=SHEET):
+def play_both(start, order, steps, text, sheet=SHEET, passes=1):
     """Return the points that each program reaches."""
     header, *lines = (line.split(",") for line in sheet.split("\n"))
     names = ["key", "who", "place", "most", "less", "time"]
-    first = final_points([dict(zip(names, line, strict=True)) for line in lines], (start, order, steps))
+    first = final_points([dict(zip(names, line, strict=True)) for line in lines], (start, order, passes, steps))
     prompt = f'Whatever occurs under "driver" or "area" starts out with {start} points. {text}'
     if order == "time":
         prompt += ' Don\'t follow the list: go by "left", from the earliest parcel to the latest.'
+    if passes > 1:
+        prompt += f" Do so {passes} times over."
     rows = [dict(zip(header, line, strict=True)) for line in lines]
     second = play_points(prompt, rows, lambda time: tuple(map(int, time.split(":"))))
     return first, {name: int(points) for name, points in second.items()}
@@ -150,6 +152,14 @@ def test_points_lose_all_but_four_digits_and_follow_the_times():
     assert play_both(9700, "list", *RULES[0][:2]) == (grown, grown)
     first, second = play_both(1004, "time", *RULES[1][:2], SHEET.replace("11:45", "06:00"))
     assert first == second == {"Ida": 187, "Omar": 1169, "Old Mill": 1840, "Castle Hill": 1191}
+
+
+@pytest.mark.parametrize(("steps", "text"), [rule[:2] for rule in RULES])
+def test_two_passes_are_one_over_the_list_twice(steps, text):
+    header, rows = SHEET.split("\n", 1)
+    first, second = play_both(1004, "list", steps, text, passes=2)
+    assert first == second == play_both(1004, "list", steps, text, "\n".join([header, rows, rows]))[0]
+    assert first != play_both(1004, "list", steps, text)[0]
 
 
 def test_leaders_are_the_closest_that_take_turns():

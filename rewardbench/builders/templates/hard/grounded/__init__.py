@@ -57,6 +57,8 @@ class ReportSize:
     least: int = 2
     steps: int = 0
     """Steps of the rule that moves points; 0 if there are no points."""
+    passes: int = 1
+    """How often that rule goes through all rows."""
     by_time: bool = False
     """Whether that rule takes the rows in the order of their times."""
 
@@ -64,8 +66,8 @@ class ReportSize:
 SIZES = {
     1: ReportSize(8, 3, 4),
     2: ReportSize(30, 7, 12),
-    3: ReportSize(44, 6, 18, 4, steps=4),
-    4: ReportSize(72, 7, 30, 6, steps=5, by_time=True),
+    3: ReportSize(40, 6, 18, 4, steps=4),
+    4: ReportSize(44, 8, 18, 4, steps=5, passes=12, by_time=True),
 }
 
 
@@ -98,7 +100,7 @@ def _draw_settings(
     if size.steps:
         setting = replace(setting, dated=False)
     column, focus, tables = rotate_cells(rng, draw_rows(rng, setting, size.rows), settings)
-    league = draw_league(rng, setting, tables, size.steps, size.by_time) if size.steps else None
+    league = draw_league(rng, setting, tables, size.steps, size.passes, size.by_time) if size.steps else None
     reports = _draw_reports(rng, setting, size, column, focus, tables, league)
     claims: dict[str, list[object]] = {}
     responses = []

@@ -43,7 +43,7 @@ class League:
         return Statement("leads", f"{sentence} {method}", ["leads", self.rule, leader, others])
 
 
-def draw_league(rng: Rng, setting: Setting, tables: Sequence[Rows], steps: int, by_time: bool) -> League:
+def draw_league(rng: Rng, setting: Setting, tables: Sequence[Rows], steps: int, passes: int, by_time: bool) -> League:
     """Draw a rule, and entries of which another one leads in each table.
 
     Args:
@@ -51,6 +51,7 @@ def draw_league(rng: Rng, setting: Setting, tables: Sequence[Rows], steps: int, 
         setting: the world.
         tables: the rows of each prompt.
         steps: number of steps for each row.
+        passes: how often all rows are gone through.
         by_time: whether the rows are taken in the order of their times.
 
     Raises:
@@ -59,7 +60,7 @@ def draw_league(rng: Rng, setting: Setting, tables: Sequence[Rows], steps: int, 
     times = [row[TIME] for row in tables[0]]
     if by_time and len(set(times)) < len(times):
         raise Resample
-    rule = (rng.number(1050, 4950), "time" if by_time else "list", _draw_steps(rng, steps))
+    rule = (rng.number(1050, 4950), "time" if by_time else "list", passes, _draw_steps(rng, steps))
     points = [final_points(table, rule) for table in tables]
     leaders = draw_leaders(rng, points)
     return League(rule, _describe(rng, setting, rule, rng.sample(leaders, len(leaders))), leaders)
@@ -85,13 +86,15 @@ def _draw_steps(rng: Rng, count: int) -> list[list[str | int]]:
 def _describe(rng: Rng, setting: Setting, rule: PointsRule, names: Sequence[str]) -> str:
     """Write the rule, and the wish to know which entry leads."""
     texts = read_texts("points")
-    start, order, steps = rule
+    start, order, passes, steps = rule
     fields = setting.names() | {name: setting.header(name) for name in (*SIDES, *FIGURES, TIME)}
     noun = fields["noun"]
     fields |= {"first": fields["who"], "second": fields["place"], "start": str(start)}
     fields |= {"a_noun": f"an {noun}" if noun[0] in "aeiou" else f"a {noun}", "names": join_words(names)}
     clauses = [_clause(rng, setting, step) for step in steps]
-    parts = [rng.pick(texts[name]).format(**fields) for name in ("intros", f"order_{order}", "labels")]
+    fields["passes"] = str(passes)
+    names_of_parts = ["intros", f"order_{order}", *(["passes"] if passes > 1 else []), "labels"]
+    parts = [rng.pick(texts[name]).format(**fields) for name in names_of_parts]
     mark = rng.pick(("({}) ", "{}. ", "{}) ", ""))
     if mark:
         body = "\n"
