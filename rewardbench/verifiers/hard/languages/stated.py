@@ -76,8 +76,8 @@ def _numbers(lines: Sequence[str], frames: Sequence[str]) -> list[int]:
 
 
 def states_total(cell: Cell) -> bool:
-    """Return True if the response has one number, the total, with or without decimals."""
-    return re.findall(r"\d+(?:[.,]\d+)?", cell.response) == [str(cell.check["total"])]
+    """Return True if the response has one number, the total, with its digits in groups and any decimals."""
+    return re.findall(r"\d[\d., ]*\d|\d", cell.response) == [cell.check["total"]]
 
 
 def follows_rules(cell: Cell) -> bool:

@@ -10,8 +10,10 @@ from rewardbench.verifiers.cells import Cell, cell_by_cell
 from rewardbench.verifiers.hard.languages.lexicon import matches, only, read_lexicon
 from rewardbench.verifiers.hard.languages.retraction import mentions
 
-ROW = re.compile(r"^(.+?) ?[:：] ?(\d+)$")
-NUMBER = re.compile(r"\d+")
+ROW = re.compile(r"^(.+?) ?[:：] ?(\d[\d., ]*)$")
+PERCENTAGE = re.compile(r"(\d+(?:[.,]\d)?) ?(?:%|प्रतिशत)")
+QUANTITY = re.compile(r"\d[\d., ]*\d|\d")
+"""A number whose digits may be in groups."""
 
 
 class StockReader:
@@ -21,13 +23,13 @@ class StockReader:
         self.lexicon = read_lexicon(cell.check["language"], "stock")
         turns = [message["content"] for message in cell.messages if message["role"] == "user"]
         rows = [match for match in map(ROW.match, turns[0].split("\n")) if match]
-        self.first = {row[1]: int(row[2]) for row in rows}
+        self.first = {row[1]: _digits(row[2]) for row in rows}
         self.stock = dict(self.first)
         valid: list[list[str]] = []
         for turn in turns[1:-1]:
             lines = turn.split("\n")
             if self._kind_of(lines[0]) == "undo":
-                number = NUMBER.search(lines[0])
+                number = QUANTITY.search(lines[0])
                 del valid[len(valid) - (int(number[0]) if number else 1) :]
             else:
                 valid.append(lines)
@@ -48,8 +50,8 @@ class StockReader:
         if len(places) != {"move": 2, "swap": 2, "share": 3}.get(kind, 1):
             raise ValueError(f"{kind} with {places} in {line!r}")
         if kind == "move":
-            percent = int(only(NUMBER.findall(line), f"the percentage in {line!r}"))
-            self._transfer(places, Fraction(percent, 100))
+            percentage = only(PERCENTAGE.findall(line), f"the percentage in {line!r}")
+            self._transfer(places, Fraction(percentage.replace(",", ".")) / 100)
         elif kind == "share":
             names = [name for name in self.lexicon["fractions"] if name in line]
             names = [name for name in names if not any(name in other for other in names if other != name)]
@@ -60,7 +62,7 @@ class StockReader:
         elif kind == "restore":
             self.stock[places[0]] = self.first[places[0]]
         else:
-            quantity = int(only(NUMBER.findall(line), f"the quantity in {line!r}"))
+            quantity = _digits(only(QUANTITY.findall(line), f"the quantity in {line!r}"))
             self.stock[places[0]] += quantity if kind == "add" else -quantity
 
     def _transfer(self, places: list[str], share: Fraction) -> None:
@@ -69,6 +71,10 @@ class StockReader:
         for target in targets:
             self.stock[source] -= part
             self.stock[target] += part
+
+
+def _digits(text: str) -> int:
+    return int("".join(filter(str.isdigit, text)))
 
 
 def agrees_with_stock(cell: Cell) -> bool:
@@ -80,7 +86,8 @@ def agrees_with_stock(cell: Cell) -> bool:
     reader = StockReader(cell)
     if len(reader.wanted) != 3:
         raise ValueError(f"the question names {reader.wanted}")
-    return NUMBER.findall(cell.response) == [str(sum(reader.stock[place] for place in reader.wanted))]
+    stated = list(map(_digits, QUANTITY.findall(cell.response)))
+    return stated == [sum(reader.stock[place] for place in reader.wanted)]
 
 
 verify_stock = cell_by_cell(agrees_with_stock)

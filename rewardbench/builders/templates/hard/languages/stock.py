@@ -22,17 +22,22 @@ from rewardbench.builders.templates.hard.languages.texts import (
     fill_slots,
     make_content,
     read_texts,
+    write_number,
+    write_percent,
 )
 
 PLACES = {3: 6, 4: 8}
 MESSAGES = {3: 8, 4: 13}
 LINES = {3: 3, 4: 4}
 """Changes in a message, unless it takes back others."""
-GAPS = {3: (4, 150), 4: (2, 30)}
+RANGES = {3: (11_000, 69_000), 4: (110_000, 690_000)}
+"""Smallest and largest quantity of the first list."""
+PERCENT_SCALE = {3: 1, 4: 10}
+"""Parts of a percent: percentages have one decimal on rung 4."""
+GAPS = {3: (10, 900), 4: (10, 900)}
 """Smallest and largest difference of the two totals."""
 DENOMINATORS = (7, 9, 11, 13)
 KINDS = (*("move",) * 6, *("share",) * 3, "swap", "swap", "add", "remove", "restore")
-HIGHEST = 9999
 PAIRS = 120
 """Pairs of messages that are tried."""
 ATTEMPTS = 40
@@ -51,7 +56,7 @@ class StockChange:
     third: str = ""
     """The second place that gets a share."""
     number: int = 0
-    """Percentage, denominator of a share, quantity, or number of messages to take back."""
+    """Tenths of a percent, denominator of a share, quantity, or number of messages to take back."""
 
 
 StockMessage = tuple[StockChange, ...]
@@ -64,13 +69,15 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     places = []
     for letter in texts.get("letters", "ABCDEFGH")[: PLACES[rung]]:
         places.append(scene["label"].replace("{x}", letter))
-    initial = dict(zip(places, rng.numbers(len(places), 1100, 6900), strict=True))
+    initial = dict(zip(places, rng.numbers(len(places), *RANGES[rung]), strict=True))
     messages = _draw_messages(rng, rung, initial)
     left, right, wanted = _pick_swap(rng, rung, initial, messages)
     orders = list(range(len(messages))), _swapped(len(messages), left, right)
     names = dict(zip("abc", wanted, strict=True))
     opening, question, reply = rng.pick(scene["openings"]), rng.pick(texts["questions"]), rng.pick(texts["replies"])
-    rows = [f"{capitalize(place)}{texts['colon']}{quantity}" for place, quantity in initial.items()]
+    rows = []
+    for place, quantity in initial.items():
+        rows.append(f"{capitalize(place)}{texts['colon']}{write_number(texts, quantity)}")
     first = "\n".join([opening, *rows, rng.pick(texts["conventions"])])
     notes = read_texts(language, "retraction")
     rendered = []
@@ -84,7 +91,7 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
         for n in order:
             turns += rendered[n]
         prompts.append(chat(*turns, fill_slots(question, **names)))
-        total = _total(follow_messages(initial, [messages[n] for n in order]), wanted)
+        total = write_number(texts, _total(follow_messages(initial, [messages[n] for n in order]), wanted))
         replies.append(fill_slots(reply, n=total, **names))
         halves.append({"total": total})
     edit = f"messages {left + 2} and {right + 2} of the user swapped"
@@ -96,7 +103,7 @@ def change_stock(quantities: Quantities, initial: Quantities, change: StockChang
     after = dict(quantities)
     source = quantities[change.place]
     if change.kind == "move":
-        part = source * change.number // 100
+        part = source * change.number // 1000
         after[change.place] -= part
         after[change.other] += part
     elif change.kind == "share":
@@ -126,7 +133,7 @@ def follow_messages(initial: Quantities, messages: Sequence[StockMessage]) -> Qu
         state = states[-1]
         for change in message:
             state = change_stock(state, initial, change)
-            if min(state.values()) < 100 or max(state.values()) > HIGHEST:
+            if min(state.values()) < min(initial.values()) // 10:
                 return None
         states.append(state)
     return states[-1]
@@ -144,23 +151,24 @@ def _draw_messages(rng: Rng, rung: int, initial: Quantities) -> list[StockMessag
         if rng.chance(0.12):
             message: StockMessage = (StockChange("undo", number=rng.number(1, 2)),)
         else:
-            message = tuple(_draw_change(rng, list(initial)) for _ in range(LINES[rung]))
+            message = tuple(_draw_change(rng, rung, list(initial)) for _ in range(LINES[rung]))
         if follow_messages(initial, [*messages, message]):
             messages.append(message)
     raise Resample
 
 
-def _draw_change(rng: Rng, places: Sequence[str]) -> StockChange:
+def _draw_change(rng: Rng, rung: int, places: Sequence[str]) -> StockChange:
     kind = rng.pick(KINDS)
     place, other, third = rng.sample(places, 3)
     if kind == "move":
-        percent = rng.number(13, 68)
-        return StockChange(kind, place, other, number=percent + (percent % 10 == 0))
+        scale = PERCENT_SCALE[rung]
+        percent = rng.number(13 * scale, 68 * scale)
+        return StockChange(kind, place, other, number=(percent + (percent % 10 == 0)) * 10 // scale)
     if kind == "share":
         return StockChange(kind, place, other, third, rng.pick(DENOMINATORS))
     if kind == "swap":
         return StockChange(kind, place, other)
-    return StockChange(kind, place, number=0 if kind == "restore" else rng.number(130, 890))
+    return StockChange(kind, place, number=0 if kind == "restore" else rng.number(*RANGES[rung]) // 8)
 
 
 def _pick_swap(
@@ -193,5 +201,9 @@ def _render_message(rng: Rng, texts: Mapping[str, Any], message: StockMessage) -
         fraction = texts["fractions"][DENOMINATORS.index(change.number)] if kind == "share" else ""
         frame = fill_slots(rng.pick(texts["changes"][kind]), place=change.place, other=change.other)
         frame = fill_slots(frame, third=change.third, fraction=fraction)
-        lines.append(capitalize(fill_slots(frame, p=change.number, n=change.number)))
+        values: dict[str, str | int] = {
+            "p": write_percent(texts, change.number),
+            "n": write_number(texts, change.number),
+        }
+        lines.append(capitalize(fill_slots(frame, **values)))
     return "\n".join(lines)

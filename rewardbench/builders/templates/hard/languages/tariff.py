@@ -19,13 +19,19 @@ from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.templates.hard.languages.drafts import write_date
 from rewardbench.builders.templates.hard.languages.policy import BookScene, join_conditions
-from rewardbench.builders.templates.hard.languages.texts import capitalize, fill_slots, make_content, read_texts
+from rewardbench.builders.templates.hard.languages.texts import (
+    capitalize,
+    fill_slots,
+    make_content,
+    read_texts,
+    write_percent,
+)
 from rewardbench.types import Messages
 
 CLAUSES = {3: 7, 4: 12}
-CASES = {3: 3, 4: 5}
+CASES = {3: 3, 4: 6}
 FACTS = {3: 4, 4: 5}
-GAPS = {3: 0.03, 4: 0.004}
+GAPS = {3: 0.03, 4: 0.003}
 """Largest difference of the two totals, as a share of the total."""
 ATTEMPTS = 200
 SUM, DAYS = -1, -2
@@ -38,7 +44,7 @@ class TariffClause:
 
     conditions: tuple[tuple[int, int, bool], ...]
     effect: str
-    """`up` and `down` by a percentage, or `plus` and `minus` a number of cents."""
+    """`up` and `down` by tenths of a percent, or `plus` and `minus` a number of cents."""
     value: int
 
 
@@ -63,7 +69,7 @@ def fee(case: TariffCase, clauses: Sequence[TariffClause]) -> int | None:
         if clause.effect in ("plus", "minus"):
             cents += clause.value if clause.effect == "plus" else -clause.value
         else:
-            cents = cents * (100 + (clause.value if clause.effect == "up" else -clause.value)) // 100
+            cents = cents * (1000 + (clause.value if clause.effect == "up" else -clause.value)) // 1000
         if cents <= 0:
             return None
     return cents
@@ -75,7 +81,7 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     setting = rng.pick(texts["scenes"])
     scene = BookScene(**policy["scenes"][setting["base"]])
     facts = sorted(rng.sample(setting["facts"], FACTS[rung]))
-    clauses = [_draw_clause(rng, facts, scene.leans, setting["relief"] == "up") for _ in range(CLAUSES[rung])]
+    clauses = [_draw_clause(rng, rung, facts, scene.leans, setting["relief"] == "up") for _ in range(CLAUSES[rung])]
     cases = [_draw_case(rng, facts) for _ in range(CASES[rung])]
     for _ in range(ATTEMPTS):
         changed = rng.number(0, len(cases) - 1)
@@ -103,7 +109,7 @@ def _total(cases: Sequence[TariffCase], clauses: Sequence[TariffClause]) -> int:
     return sum(fees) if all(fees) else 0
 
 
-def _draw_clause(rng: Rng, facts: Sequence[int], leans: str, relief_is_up: bool) -> TariffClause:
+def _draw_clause(rng: Rng, rung: int, facts: Sequence[int], leans: str, relief_is_up: bool) -> TariffClause:
     """Draw a clause; facts that are a natural reason to approve bring relief, which is a higher or a lower sum."""
     conditions = []
     balance = 0
@@ -117,7 +123,8 @@ def _draw_clause(rng: Rng, facts: Sequence[int], leans: str, relief_is_up: bool)
     increases = is_relief == relief_is_up
     if rng.chance(0.25):
         return TariffClause(tuple(conditions), "plus" if increases else "minus", _uneven(rng.number(203, 1997)))
-    return TariffClause(tuple(conditions), "up" if increases else "down", _uneven(rng.number(3, 29)))
+    value = _uneven(rng.number(3, 29)) * 10 if rung < 4 else _uneven(rng.number(31, 289))
+    return TariffClause(tuple(conditions), "up" if increases else "down", value)
 
 
 def _uneven(number: int) -> int:
@@ -162,7 +169,8 @@ def _render_book(
                 conditions.append(scene.facts[n][1 - holds])
         joined = join_conditions(conditions, policy["and"])
         amount = _write_amount(texts, clause.value)
-        line = fill_slots(rng.pick(texts["effects"][clause.effect]), conditions=joined, p=clause.value, x=amount)
+        line = fill_slots(rng.pick(texts["effects"][clause.effect]), conditions=joined, x=amount)
+        line = fill_slots(line, p=write_percent(texts, clause.value))
         lines.append(f"{number}. {capitalize(line)}")
     return "\n".join(lines)
 
@@ -183,7 +191,7 @@ def _render_prompts(
     prompts = []
     for cases in both:
         lines = []
-        for letter, case, order in zip(texts.get("letters", "ABCDE"), cases, orders, strict=False):
+        for letter, case, order in zip(texts.get("letters", "ABCDEF")[: len(cases)], cases, orders, strict=True):
             dates = {"start": write_date(language, case.start, form), "end": write_date(language, case.end, form)}
             header = fill_slots(texts["case"], x=letter, rate=_write_amount(texts, case.rate), **dates)
             lines.append(policy["space"].join([header, *(scene.facts[n][2 + case.facts[n]] for n in order)]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,27 @@ def fill_slots(frame: str, **values: str | int) -> str:
         text = str(value)
         frame = frame.replace(f"{{{name}}}", text).replace(f"{{{name.capitalize()}}}", capitalize(text))
     return frame
+
+
+def write_number(texts: Mapping[str, Any], number: int) -> str:
+    """Write a number with its digits in groups, as the language has them.
+
+    >>> write_number({"thousands": ","}, 1234567), write_number({"thousands": ",", "group": 2}, 1234567)
+    ('1,234,567', '12,34,567')
+    """
+    digits = str(number)
+    groups, rest = [digits[-3:]], digits[:-3]
+    size = texts.get("group", 3)
+    while rest:
+        groups.insert(0, rest[-size:])
+        rest = rest[:-size]
+    return str(texts["thousands"]).join(groups)
+
+
+def write_percent(texts: Mapping[str, Any], tenths: int) -> str:
+    """Write a percentage, with a decimal if need be."""
+    whole, tenth = divmod(tenths, 10)
+    return f"{whole}{texts['decimal']}{tenth}" if tenth else str(whole)
 
 
 def pick_some(rng: Rng, options: list[str], n: int) -> list[str]:
