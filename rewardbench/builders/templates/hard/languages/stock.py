@@ -34,7 +34,7 @@ RANGES = {3: (11_000, 69_000), 4: (110_000, 690_000)}
 """Smallest and largest quantity of the first list."""
 PERCENT_SCALE = {3: 1, 4: 10}
 """Parts of a percent: percentages have one decimal on rung 4."""
-GAPS = {3: (10, 900), 4: (10, 900)}
+GAPS = {3: (10, 900), 4: (10, 400)}
 """Smallest and largest difference of the two totals."""
 DENOMINATORS = (7, 9, 11, 13)
 KINDS = (*("move",) * 6, *("share",) * 3, "swap", "swap", "add", "remove", "restore")
