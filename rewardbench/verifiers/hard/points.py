@@ -1,8 +1,8 @@
 """Points that the rows of a table move between the entries of two columns, for the first verifier of reports.
 
 A rule is a JSON list of the first points of each entry, the order of the rows ("list" or "time"), how often all rows
-are gone through, and the steps for each row. A side is a column, `who` or `place`, and stands for the row's entry there;
-divisions drop fractions.
+are gone through, and the steps for each row. A side is a column, `who` or `place`, and stands for the row's entry
+there; divisions drop fractions.
 
     ["grow", side, column]              the side's points go up by as many percent as the figure of the column
     ["percent", side, side2, column]    this percentage of the side's points is added to the other side

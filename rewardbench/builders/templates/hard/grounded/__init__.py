@@ -67,7 +67,7 @@ SIZES = {
     1: ReportSize(8, 3, 4),
     2: ReportSize(30, 7, 12),
     3: ReportSize(40, 6, 18, 4, steps=4),
-    4: ReportSize(44, 8, 18, 4, steps=5, passes=12, by_time=True),
+    4: ReportSize(44, 10, 18, 4, steps=5, passes=12, by_time=True),
 }
 
 
