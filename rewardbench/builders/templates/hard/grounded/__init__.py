@@ -66,8 +66,8 @@ class ReportSize:
 SIZES = {
     1: ReportSize(8, 3, 4),
     2: ReportSize(30, 7, 12),
-    3: ReportSize(40, 6, 18, 4, steps=4),
-    4: ReportSize(44, 10, 18, 4, steps=5, passes=12, by_time=True),
+    3: ReportSize(36, 6, 18, 4, steps=4),
+    4: ReportSize(50, 10, 20, 4, steps=5, passes=12, by_time=True),
 }
 
 
