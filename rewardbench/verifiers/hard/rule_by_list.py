@@ -57,23 +57,38 @@ def rotate(order: Sequence[str], steps: Distances, move: str, rounds: int) -> li
 
 def allowed_names(check: Mapping[str, Any]) -> set[str]:
     """Return the names that a rule allows, about classes or about places in an order."""
-    is_only = check["form"] == "only"
-    if "move" not in check:
-        classes = set(check["classes"])
-        return {name for name, listed in check["entries"].items() if bool(classes & set(listed)) == is_only}
+    ruled = _names_of_classes(check) if "classes" in check else _names_in_places(check)
+    return ruled if check["form"] == "only" else set(_all_names(check)) - ruled
+
+
+def _all_names(check: Mapping[str, Any]) -> list[str]:
+    return list(check["entries"] if "classes" in check else check["order"])
+
+
+def _names_of_classes(check: Mapping[str, Any]) -> set[str]:
+    """Return the names of the classes of a rule."""
+    names: set[str] = set()
+    for name, classes in check["entries"].items():
+        if not set(classes).isdisjoint(check["classes"]):
+            names.add(name)
+    return names
+
+
+def _names_in_places(check: Mapping[str, Any]) -> set[str]:
+    """Return the names in the places of a rule."""
     names = rotate(check["order"], check["steps"], check["move"], check["rounds"])
-    bound = check["bound"]
-    ruled = names[:bound] if check["end"] == "first" else names[-bound:]
-    return {name for name in names if (name in ruled) == is_only}
+    return set(names[: check["bound"]] if check["end"] == "first" else names[-check["bound"] :])
 
 
 def _obeys_list(cell: Cell) -> bool:
-    names = cell.check.get("order") or list(cell.check["entries"])
-    named = [name for name in names if mentions(cell.response, [name])]
-    named += [name for alias, name in cell.check["aliases"].items() if mentions(cell.response, [alias])]
-    if not named:
+    names: set[str] = set()
+    spoken = [(name, name) for name in _all_names(cell.check)]
+    for text, name in [*spoken, *cell.check["aliases"].items()]:
+        if mentions(cell.response, [text]):
+            names.add(name)
+    if not names:
         raise BrokenCheck("the reply has no name of the list")
-    return set(named) <= allowed_names(cell.check)
+    return names <= allowed_names(cell.check)
 
 
 verify_rule_by_list = cell_by_cell(_obeys_list)

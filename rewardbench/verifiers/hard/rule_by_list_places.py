@@ -58,7 +58,7 @@ class _NamePlaces:
             for piece in line.split(", "):
                 label, step = piece.rsplit(" ", 1)
                 self._add(label, int(step))
-        self.places = {name: n for n, name in enumerate(self.steps, 1)}
+        self.places = dict(zip(self.steps, range(1, len(self.steps) + 1), strict=True))
 
     def _add(self, label: str, step: int) -> None:
         name, alias = split_label(label)
@@ -115,9 +115,9 @@ def obeys_places(system: str, reply: str) -> bool:
     """Return True if a reply obeys the rule of a system message on the places of a list."""
     is_permission, end, number = _read_rule(system)
     kind = _read_kind(system)
-    (rounds,) = [int(match[match.lastindex or 1]) for match in ROUNDS.finditer(system)]
+    (digits,) = filter(None, ROUNDS.findall(system)[0])
     places = _NamePlaces(system)
-    for n in range(1, rounds + 1):
+    for n in range(1, int(digits) + 1):
         places.play(kind, n)
     for name in named_in(reply, places.names):
         place = places.places[name]

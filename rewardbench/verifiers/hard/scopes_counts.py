@@ -49,10 +49,18 @@ def _holds(clause: str, messages: Messages) -> bool:
         for pattern in CLAUSES:
             match = re.fullmatch(start + pattern, clause)
             if match:
-                text = "\n".join(message["content"] for message in messages if message["role"] == role).lower()
-                count = _count(text, match.groupdict())
+                count = _count(_text_of(role, messages), match.groupdict())
                 return (count < int(match["n"])) == (match["compare"] == "fewer than")
     raise BrokenCheck(f"what does {clause!r} mean?")
+
+
+def _text_of(role: str, messages: Messages) -> str:
+    """Return the contents of the messages of a role, in small letters."""
+    contents = ""
+    for message in messages:
+        if message["role"] == role:
+            contents += f"{message['content'].lower()}\n"
+    return contents
 
 
 def _count(text: str, values: Mapping[str, str]) -> int:
