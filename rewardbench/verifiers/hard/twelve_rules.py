@@ -130,16 +130,30 @@ def _has_doubled_letter(word: str) -> bool:
     return any(left == right and left.isalpha() for left, right in pairwise(word))
 
 
-def _first_letters(parts: TextParts) -> Counter[str]:
-    return Counter(word[0] for word in bare_words(parts.text))
+@dataclass(frozen=True)
+class WordCounts:
+    """Numbers of words of a text by a property."""
+
+    first: Counter[str]
+    """By first letter."""
+    last: Counter[str]
+    """By last letter."""
+    having: Counter[str]
+    """By letter that they have."""
+    length: Counter[int]
+    """By number of letters."""
 
 
-def _last_letters(parts: TextParts) -> Counter[str]:
-    return Counter(word[-1] for word in bare_words(parts.text))
-
-
-def _count_words_with(parts: TextParts, letter: str) -> int:
-    return sum(letter in word for word in bare_words(parts.text))
+@lru_cache(maxsize=8)
+def word_counts(text: str) -> WordCounts:
+    """Count the words of a text by several properties."""
+    counts = WordCounts(Counter(), Counter(), Counter(), Counter())
+    for word in bare_words(text):
+        counts.first[word[0]] += 1
+        counts.last[word[-1]] += 1
+        counts.having.update(set(word))
+        counts.length[count_letters(word)] += 1
+    return counts
 
 
 def _letter(rule: RuleData) -> str:
@@ -148,11 +162,11 @@ def _letter(rule: RuleData) -> str:
 
 KEYED_COUNTS: Mapping[str, Callable[[TextParts, RuleData], int]] = {
     "uses": lambda parts, rule: bare_words(parts.text).count(str(rule["w"])),
-    "letter_words": lambda parts, rule: _count_words_with(parts, _letter(rule)),
+    "letter_words": lambda parts, rule: word_counts(parts.text).having[_letter(rule)],
     "letters": lambda parts, rule: parts.text.lower().count(_letter(rule)),
-    "initial_words": lambda parts, rule: _first_letters(parts)[_letter(rule)],
-    "final_words": lambda parts, rule: _last_letters(parts)[_letter(rule)],
-    "length_words": lambda parts, rule: list(map(count_letters, bare_words(parts.text))).count(int(str(rule["m"]))),
+    "initial_words": lambda parts, rule: word_counts(parts.text).first[_letter(rule)],
+    "final_words": lambda parts, rule: word_counts(parts.text).last[_letter(rule)],
+    "length_words": lambda parts, rule: word_counts(parts.text).length[int(str(rule["m"]))],
     "doubled_words": lambda parts, rule: sum(map(_has_doubled_letter, bare_words(parts.text))),
     "long_sentences": lambda parts, rule: sum(length > int(str(rule["m"])) for length in sentence_lengths(parts)),
 }

@@ -43,9 +43,9 @@ SCOPE_SIZES = {
         exceptions=(0, 1),
     ),
     4: ScopeSize(
-        least={"words": 100, "initial": 14, "length": 25, "letter": 30},
+        least={"words": 100, "initial": 14, "length": 28, "letter": 45},
         kinds=("words", "initial", "length", "length", "letter", "letter", "letter"),
-        exceptions=(1, 2),
+        exceptions=(2, 2),
     ),
 }
 

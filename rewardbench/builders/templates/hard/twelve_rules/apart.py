@@ -66,6 +66,8 @@ def _tune(rng: Rng, text: Composition, places: str, rule: CountRule, goal: int) 
     positions = text.places(places)
     number = _count(text, rule)
     for position in rng.sample(positions, len(positions)):
+        if number == goal:
+            break
         flipped = text.flipped(position)
         new_number = _count(flipped, rule)
         if abs(goal - new_number) < abs(goal - number):
