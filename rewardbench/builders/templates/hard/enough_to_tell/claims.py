@@ -12,11 +12,11 @@ from rewardbench.verifiers.hard.enough_to_tell import FactClaim
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September")
 CONDITIONAL = (0.0, 0.25, 0.0, 0.0)
 """Share of conditional claims among random ones at each rung."""
-WEIGHTED_NAMES = {3: (2,), 4: (2, 3, 3)}
+WEIGHTED_NAMES = {3: (2, 3, 3), 4: (3, 4, 4)}
 """Numbers of names in a weighted sum, from the third rung on."""
-WEIGHTED = {3: 0.75, 4: 0.85}
+WEIGHTED = {3: 0.8, 4: 0.9}
 """Share of weighted sums among random claims."""
-DIVISORS = {3: (5, 7), 4: (7, 11, 13)}
+DIVISORS = {3: (7, 11), 4: (11, 13)}
 """Primes that are no weight, so that a sum tells nothing about the remainder of one name alone."""
 WEIGHTS = (2, 3, 4, 6, 8, 9)
 PLURALS = {"shelf": "shelves"}

@@ -14,9 +14,9 @@ from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.hard.enough_to_tell.claims import FactSetting, distinct_claims
 from rewardbench.verifiers.hard.enough_to_tell import FactClaim, FactSet
 
-SIZES = {"order": (4, 6, 7, 8), "team": (4, 6), "amount": (3, 4, 5, 6)}
+SIZES = {"order": (4, 6, 7, 9), "team": (4, 6), "amount": (3, 4, 5, 6)}
 """Number of names at each rung."""
-HIGHEST = (6, 8, 9, 8)
+HIGHEST = (6, 8, 9, 9)
 """Largest amount at each rung."""
 MOST_WORLDS = (6, 12, 20, 30)
 """Worlds that the premises without the differing one leave."""
@@ -32,7 +32,7 @@ WorldFlags = NDArray[np.bool_]
 """Whether a claim holds: [worlds]."""
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _all_worlds(size: int, high: int, is_one_to_one: bool) -> WorldValues:
     """Return all worlds of a number of names."""
     if is_one_to_one:

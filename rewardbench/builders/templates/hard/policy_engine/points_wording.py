@@ -54,7 +54,6 @@ REMARKS = (
     "I went through every clause in its turn, with the points as they were at that moment.",
     "All rounds are in it, from the opening number to the very last clause.",
     "Where a clause asks about the points themselves, I used the tally of that moment and not an earlier one.",
-    "Clauses that had to be left out were left out for that round only, and came back in the next one.",
     "Each time that the tally grew too large I kept the remainder, as the rules ask.",
     "I checked the exceptions again in every round, since they do not always come out the same.",
     "I took the facts exactly as you wrote them and assumed nothing beyond them.",

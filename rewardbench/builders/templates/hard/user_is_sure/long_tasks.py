@@ -15,7 +15,7 @@ from rewardbench.builders.templates.hard.user_is_sure.operands import (
     read_texts,
 )
 from rewardbench.verifiers.cells import BrokenCheck
-from rewardbench.verifiers.hard.user_is_sure import add_invoice, balance
+from rewardbench.verifiers.hard.user_is_sure import balance
 
 SAME_DIGITS = 90
 """The results of both settings differ by a multiple of this, so that last digit and digit sum do not tell which."""
@@ -68,7 +68,7 @@ def _entry_text(kind: str, value: int) -> str:
 def draw_remainder(rng: Rng, n: int) -> Task:
     """Draw a long number and a prime to divide it by."""
     scene = rng.pick(read_texts("scenes")["remainder"]["scenes"])
-    divisor = draw_prime(rng, 1009, 9973) if n < 50 else draw_prime(rng, 20011, 98981)
+    divisor = draw_prime(rng, 1009, 9973) if n < 50 else draw_prime(rng, 2000003, 9899999)
     digits = list(str(rng.number(10 ** (n - 1), 10**n - 1)))
     settings = change(rng, digits, lambda digit: str(rng.number(1, 9)))
     texts = [scene["text"].format(number="".join(operands), divisor=divisor) for operands in settings]
@@ -78,8 +78,10 @@ def draw_remainder(rng: Rng, n: int) -> Task:
 def draw_check_number(rng: Rng, n: int) -> Task:
     """Draw lines of words whose letters make a number."""
     scene = rng.pick(read_texts("scenes")["check number"]["scenes"])
-    modulus = draw_prime(rng, 503, 997) if n < 6 else draw_prime(rng, 3001, 9973)
-    fixed = {"start": rng.number(11, 499), "factor": rng.number(12, 98), "modulus": modulus}
+    modulus, factor = draw_prime(rng, 503, 997), rng.number(12, 98)
+    if n > 6:
+        modulus, factor = draw_prime(rng, 10007, 98981), rng.number(112, 987)
+    fixed = {"start": rng.number(11, 499), "factor": factor, "modulus": modulus}
     lines = [" ".join(rng.sample(WORDS, 2)) for _ in range(n)]
     settings = change(rng, lines, lambda line: " ".join(rng.sample(WORDS, 2)))
     write = numbered(rng)
@@ -88,16 +90,22 @@ def draw_check_number(rng: Rng, n: int) -> Task:
 
 
 def draw_invoice(rng: Rng, n: int) -> Task:
-    """Draw pieces and prices."""
+    """Draw pieces and prices.
+
+    The totals of both settings differ by a multiple of 9, 10 and 11 cents, at the top of 7 and 100 too, and by less
+    than a ten-thousandth there, so that neither an estimate nor a remainder tells which is right.
+    """
     scene = rng.pick(read_texts("scenes")["invoice"]["scenes"])
-    pieces, price = ((12, 98), (1003, 9899)) if n < 20 else ((113, 987), (10013, 98989))
+    pieces, price, difference = ((12, 98), (1003, 9899), 990) if n < 20 else ((113, 987), (10013, 98989), 69300)
     items = [[rng.number(*pieces), rng.number(*price)] for _ in range(n)]
-
-    def is_alike(first: list[Any], second: list[Any]) -> bool:
-        totals = [int(add_invoice({}, operands)[-1].replace(".", "")) for operands in (first, second)]
-        return (totals[0] - totals[1]) % (11 * SAME_DIGITS) == 0
-
-    settings = change_alike(rng, items, lambda item: [item[0], item[1] + rng.number(-990, 990)], is_alike)
+    place = rng.number(0, n - 1)
+    counts = [count for count in range(pieces[0], pieces[1] + 1) if difference % count == 0]
+    items[place][0] = rng.pick(counts)
+    other = [list(item) for item in items]
+    other[place][1] += difference // other[place][0] * rng.pick((-1, 1))
+    if other[place][1] < price[0]:
+        raise Resample
+    settings = (items, other)
     write = numbered(rng)
     texts = []
     for operands in settings:

@@ -127,8 +127,8 @@ DRAW: Mapping[str, tuple[Callable[[Rng, int], Task], tuple[int, int, int, int]]]
     "flights": (_flights, (1, 2, 0, 0)),
     "digits": (_digits, (6, 12, 0, 0)),
     "loop": (_loop, (4, 9, 24, 45)),
-    "balance": (draw_balance, (3, 7, 24, 56)),
-    "remainder": (draw_remainder, (0, 0, 40, 80)),
+    "balance": (draw_balance, (3, 7, 24, 0)),
+    "remainder": (draw_remainder, (0, 0, 40, 100)),
     "check number": (draw_check_number, (0, 0, 4, 8)),
     "invoice": (draw_invoice, (0, 0, 14, 30)),
 }
