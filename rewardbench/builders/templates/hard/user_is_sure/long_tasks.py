@@ -96,7 +96,7 @@ def draw_invoice(rng: Rng, n: int) -> Task:
     than a ten-thousandth there, so that neither an estimate nor a remainder tells which is right.
     """
     scene = rng.pick(read_texts("scenes")["invoice"]["scenes"])
-    pieces, price, difference = ((12, 98), (1003, 9899), 990) if n < 20 else ((113, 987), (10013, 98989), 69300)
+    pieces, price, difference = ((12, 98), (1003, 9899), 990) if n < 20 else ((1013, 9887), (10013, 98989), 69300)
     items = [[rng.number(*pieces), rng.number(*price)] for _ in range(n)]
     place = rng.number(0, n - 1)
     counts = [count for count in range(pieces[0], pieces[1] + 1) if difference % count == 0]

@@ -77,9 +77,9 @@ def _loop(rng: Rng, n: int) -> Task:
     start, add, factor = rng.number(11, 79), rng.number(21, 80), rng.number(2, 7)
     if n > 10:
         fixed["divisor"] = rng.number(3, 5)
-        fixed["modulus"], factor = draw_prime(rng, 2003, 9973), rng.number(12, 98)
+        fixed["modulus"], factor = draw_prime(rng, 20011, 98981), rng.number(112, 987)
     if n > 30:
-        fixed["modulus"], factor = draw_prime(rng, 30011, 98981), rng.number(112, 987)
+        fixed["modulus"], factor = draw_prime(rng, 300007, 989999), rng.number(1012, 9887)
     changed = rng.number(21, 80)
     settings = ([start, add, factor], rng.pick(([changed, add, factor], [start, changed, factor])))
     fences = rng.pick(("{}", "```python\n{}\n```"))
