@@ -2,8 +2,9 @@
 
 import random
 import re
+from collections import Counter
 from dataclasses import replace
-from itertools import combinations, permutations, product
+from itertools import chain, combinations, permutations, product
 
 import pytest
 from hard_mirrors import assert_both_programs_agree, cell_outcomes, cells_of, draw_mirrors
@@ -101,6 +102,24 @@ def test_a_planted_slip_fails_both_programs():
             arrangement = lines[-1].split(") ", 1)[1]
             slip = lines[-1].replace(arrangement, arrangement.partition(", ")[2])
             assert cell_outcomes(replace(cell, response=cell.response.replace(lines[-1], slip))) == ("fail", "fail")
+
+
+def test_nothing_that_can_be_counted_decides_at_the_upper_rungs():
+    """Both packings have the same total, all people the same number of skills, and no solution is shown."""
+    families = set()
+    for mirror in draw_mirrors("no-certificate", (2, 3, 6, 7, 10, 11, 14, 15, 18, 19)):
+        left, right = mirror.check["a"], mirror.check["b"]
+        families.add(left["family"])
+        if left["family"] == "bins":
+            assert sum(left["weights"]) == sum(right["weights"])
+            assert left["target"] == right["target"]
+        if left["family"] == "cover":
+            assert {len(skills) for skills in left["skills"] + right["skills"]} == {4}
+        if left["family"] == "colour":
+            assert len(left["pairs"]) == len(right["pairs"])
+            assert min(Counter(chain(*left["pairs"])).values()) >= 3
+        assert not any(f"- {outcome}" in mirror.x + mirror.y for outcome in COMPLETE)
+    assert len(families) > 3
 
 
 def test_what_is_not_an_answer_is_an_error():
