@@ -5,6 +5,7 @@ An entry of the list is a name and an amount; new amounts are rounded down. An e
     ["percent", p]          every amount changes by p percent
     ["parity", p, q]        odd amounts change by p percent, even ones by q percent
     ["below", k]            each amount gets one k-th of the one below it, the last of the first; all from before
+    ["lower", p, q]         amounts above an odd amount change by p percent, others by q; the last looks at the first
     ["above", limit, k]     amounts above the limit are divided by k
     ["under", limit, k]     amounts below the limit are multiplied by k
     ["places", i, j]        the entries in two places swap; places count from 1
@@ -83,6 +84,11 @@ def _below(amounts: list[int], part: int) -> list[int]:
     return [amount + neighbour // part for amount, neighbour in zip(amounts, lower, strict=True)]
 
 
+def _lower(amounts: list[int], odd: int, even: int) -> list[int]:
+    percents = [odd if amount % 2 else even for amount in [*amounts[1:], amounts[0]]]
+    return [amount * (100 + percent) // 100 for amount, percent in zip(amounts, percents, strict=True)]
+
+
 def _above(amounts: list[int], limit: int, divisor: int) -> list[int]:
     return [amount // divisor if amount > limit else amount for amount in amounts]
 
@@ -95,6 +101,7 @@ NEW_AMOUNTS: Mapping[str, Callable[..., list[int]]] = {
     "percent": _percent,
     "parity": _parity,
     "below": _below,
+    "lower": _lower,
     "above": _above,
     "under": _under,
 }

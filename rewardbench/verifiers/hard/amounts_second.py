@@ -15,6 +15,8 @@ from math import floor
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 
 FIRST_LINE = re.compile(r"^(?:- |\d+[.)] )?([A-Za-z][A-Za-z ]*?)(?:: | = )(\d+)$")
+RIGHT_BELOW = r"number right below them go up by"
+BENEATH = r"each entry looks at the amount below it: if that is"
 PERCENT = r"(?P<p>\d+) percent"
 LOWER = r"(?P<q>\d+) percent"
 PATTERNS: tuple[tuple[str, str], ...] = (
@@ -28,16 +30,12 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("odd up", rf"raise the odd amounts by {PERCENT} and cut the even ones by {LOWER}"),
     ("even up", rf"amounts that are even numbers now go up by {PERCENT}, odd ones go down by {LOWER}"),
     ("even up", rf"raise the even amounts by {PERCENT} and cut the odd ones by {LOWER}"),
-    (
-        "below",
-        r"add to each amount a (?P<k>\w+) of the amount right below it, and to the bottom one a (?P=k) of the top one,"
-        r" all as they were before this message",
-    ),
-    (
-        "below",
-        r"each entry gets a (?P<k>\w+) of the amount directly underneath on top, the last one a (?P=k) of the first"
-        r" one; go by the amounts from before this message",
-    ),
+    ("beneath odd up", rf"amounts that have an odd {RIGHT_BELOW} {PERCENT}, all others go down by {LOWER}"),
+    ("beneath odd up", rf"{BENEATH} odd, it goes up by {PERCENT}, if even, down by {LOWER}"),
+    ("beneath even up", rf"amounts that have an even {RIGHT_BELOW} {PERCENT}, all others go down by {LOWER}"),
+    ("beneath even up", rf"{BENEATH} even, it goes up by {PERCENT}, if odd, down by {LOWER}"),
+    ("below", r"add to each amount a (?P<k>\w+) of the amount right below it"),
+    ("below", r"each entry gets a (?P<k>\w+) of the amount below it on top"),
     ("above", r"amounts above (?P<v>\d+) shrink to a (?P<k>\w+) of what they are"),
     ("above", r"whatever is above (?P<v>\d+) is cut to a (?P<k>\w+)"),
     ("under", r"amounts below (?P<v>\d+) are (?P<m>\w+)"),
@@ -82,7 +80,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
 )
 """Messages in lower case without their full stop; NAME is any name of the list."""
-PARTS = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "seventh": 7}
+PARTS = {"half": 2, "third": 3, "quarter": 4, "fifth": 5}
 FACTORS = {"doubled": 2, "tripled": 3, "quadrupled": 4}
 VERDICTS = (
     r"Of (?P<names>.+), the lead goes to (?P<leader>.+)",
@@ -125,9 +123,10 @@ class Stock:
             return amount * gain
         if kind == "down":
             return amount * (2 - gain)
-        if kind in ("odd up", "even up"):
-            is_even = floor(amount / 2) * 2 == amount
-            return amount * (gain if is_even == (kind == "even up") else loss)
+        if kind.endswith(("odd up", "even up")):
+            decisive = lower if kind.startswith("beneath") else amount
+            is_even = floor(decisive / 2) * 2 == decisive
+            return amount * (gain if is_even == kind.endswith("even up") else loss)
         if kind == "below":
             return amount + lower / PARTS[words["k"]]
         if kind == "above":

@@ -44,7 +44,7 @@ def test_size_grows_with_the_rung():
     sizes = {mirror.source["rung"]: (len(mirror.a), len(mirror.x.split())) for mirror in MIRRORS}
     assert sizes[1] < sizes[2] < sizes[3] < sizes[4]
     users = [sum(turn["role"] == "user" for turn in mirror.a) for mirror in MIRRORS[:4]]
-    assert users == [4, 12, 30, 60]
+    assert users == [4, 12, 30, 64]
 
 
 def test_long_responses_share_no_entry_and_the_exchange_is_late():
@@ -195,11 +195,19 @@ JAR_MESSAGES = [
         (93, 240, 53),
     ),
     (
+        [["lower", 30, -10], ["lower", -20, 15]],
+        [
+            "Amounts that have an odd number right below them go up by 30 percent, all others go down by 10 percent.",
+            "each entry looks at the amount below it: if that is even, it goes up by 15 percent, if odd, down by 20 "
+            "percent",
+        ],
+        (103, 299, 85),
+    ),
+    (
         [["places", 1, 2], ["below", 3]],
         [
             "Swap the entries in places 1 and 2.",
-            "Add to each amount a third of the amount right below it, and to the bottom one a third of the top one, "
-            "all as they were before this message.",
+            "Add to each amount a third of the amount right below it.",
         ],
         (120, 233, 123),
     ),
@@ -208,8 +216,7 @@ JAR_MESSAGES = [
         [
             "take beans out of the list and put it back in as number 3",
             "Reverse the order of places 1 to 2.",
-            "Each entry gets a half of the amount directly underneath on top, the last one a half of the first one; go "
-            "by the amounts from before this message.",
+            "Each entry gets a half of the amount below it on top.",
         ],
         (129, 250, 157),
     ),
@@ -217,8 +224,7 @@ JAR_MESSAGES = [
         [["sort", "up"], ["below", 4], ["above", 106, 3], ["under", 73, 2]],
         [
             "Put the list in order of amount, smallest first.",
-            "Each entry gets a quarter of the amount directly underneath on top, the last one a quarter of the first "
-            "one; go by the amounts from before this message.",
+            "Each entry gets a quarter of the amount below it on top.",
             "Whatever is above 106 is cut to a third.",
             "amounts below 73 are doubled",
         ],

@@ -28,11 +28,11 @@ from rewardbench.verifiers.cells import BrokenCheck
 from rewardbench.verifiers.hard.amounts import AmountEvent, Listed, replay_amounts
 
 OPERATIONS = (
-    *("percent", "percent", "parity", "parity", "parity", "below", "below", "above", "above", "under"),
-    *("places", "move", "sort", "reverse", "trade", "set"),
+    *("lower", "lower", "lower", "lower", "lower", "lower", "below", "below", "below", "parity", "parity", "parity"),
+    *("percent", "above", "under", "places", "move", "sort", "sort", "reverse", "reverse", "trade", "set"),
 )
-"""Operations, as often as they are drawn: most of them change all amounts."""
-PARTS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh"}
+"""Operations, as often as they are drawn: most of them change all amounts, and let an error in one reach the others."""
+PARTS = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}
 FACTORS = {2: "doubled", 3: "tripled", 4: "quadrupled"}
 SMALLEST, LARGEST = 300, 9999
 """Range of amounts at any time."""
@@ -55,7 +55,7 @@ class AmountSize:
     sentences: int
 
 
-AMOUNT_SIZES = {3: AmountSize(30, 10, 6), 4: AmountSize(60, 14, 8)}
+AMOUNT_SIZES = {3: AmountSize(30, 10, 6), 4: AmountSize(64, 14, 8)}
 
 
 @dataclass(frozen=True)
@@ -168,12 +168,13 @@ def _draw_event(rng: Rng, state: Listed) -> tuple[AmountEvent, str, dict[str, ob
     if operation == "percent":
         p = p if rng.chance() else -p
         return (operation, p), "up" if p > 0 else "down", {"p": abs(p)}
-    if operation == "parity":
+    if operation in ("parity", "lower"):
+        odd_up, even_up = ("odd_up", "even_up") if operation == "parity" else ("lower_odd", "lower_even")
         if rng.chance():
-            return (operation, p, -q), "odd_up", {"p": p, "q": q}
-        return (operation, -q, p), "even_up", {"p": p, "q": q}
+            return (operation, p, -q), odd_up, {"p": p, "q": q}
+        return (operation, -q, p), even_up, {"p": p, "q": q}
     if operation in ("below", "above"):
-        part = rng.pick(list(PARTS)[1:] if operation == "below" else list(PARTS)[:3])
+        part = rng.pick(list(PARTS))
         event = (operation, part) if operation == "below" else (operation, limit, part)
         return event, operation, {"k": PARTS[part], "v": limit}
     if operation == "under":
