@@ -61,12 +61,12 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("strike 2", r"scratch the last but one message of mine; the last one counts, as it would have without it"),
     (
         "strike",
-        r"counting back from here, my last message is number 1\. do as if i had never sent number (?P<k>\d+); the later"
+        r"counting back, the message before this one is number 1\. do as if i had never sent number (?P<k>\d+); the later"
         r" ones count as they would have without it",
     ),
     (
         "strike",
-        r"take my messages from the last one backwards, the last one being number 1: number (?P<k>\d+) is void as if"
+        r"count my messages backwards, with number 1 for the one just before this: number (?P<k>\d+) is void as if"
         r" never sent, and what came after it applies without it",
     ),
     ("talk", r"somebody wants everything \d+ percent lower, and i said no"),

@@ -137,7 +137,10 @@ def _draw_change(rng: Rng, entries: Listed, changes: Sequence[AmountChange]) -> 
     kind = rng.number(1, 100)
     if kind <= 8:
         texts = rng.pick((_read_texts()["events"]["decoy"], read_phrases("phrases")["events"]["chat"]))
-        return AmountChange(_fill(rng, texts, s=rng.pick(entries)[0], v=rng.number(*FIRST), p=rng.number(3, 30)), ())
+        text = _fill(rng, texts, s=rng.pick(entries)[0], v=rng.number(*FIRST), p=rng.number(3, 30))
+        if any(change.text == text for change in changes):
+            raise Resample
+        return AmountChange(text, ())
     if kind <= 26:
         return _draw_retraction(rng, changes)
     event, wording, fields = _draw_event(rng, _states(entries, changes)[-1])
