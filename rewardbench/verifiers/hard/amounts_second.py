@@ -61,8 +61,8 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("strike 2", r"scratch the last but one message of mine; the last one counts, as it would have without it"),
     (
         "strike",
-        r"counting back, the message before this one is number 1\. do as if i had never sent number (?P<k>\d+); the later"
-        r" ones count as they would have without it",
+        r"counting back, the message before this one is number 1\. do as if i had never sent number (?P<k>\d+); the"
+        r" later ones count as they would have without it",
     ),
     (
         "strike",

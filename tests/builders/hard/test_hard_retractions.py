@@ -247,8 +247,8 @@ JAR_MESSAGES = [
             "Make it 300 for okra.",
             "Amounts above 250 shrink to a half of what they are.",
             "All amounts go up by 1 percent.",
-            "Counting back, the message before this one is number 1. Do as if I had never sent number 3; the later ones "
-            "count as they would have without it.",
+            "Counting back, the message before this one is number 1. Do as if I had never sent number 3; the later "
+            "ones count as they would have without it.",
             "Sort the list by amount, the largest at the top.",
             "Scratch my last message.",
         ],
