@@ -33,7 +33,7 @@ SHARES = {1: (0.02, 1.0), 2: (0.01, 0.4), 3: (0.01, 0.15), 4: (0.01, 0.05)}
 FUZZ_INPUTS = 400
 REWRITTEN = (3, 4)
 """Rungs at which each response is rewritten, so that the two programs cannot be compared line by line."""
-RUN_LINES = {3: 2, 4: 18}
+RUN_LINES = {3: 6, 4: 18}
 """Lines that the input of the old program's run has beyond the usual number, at the rungs that have such a run."""
 READINGS = {3: 4, 4: 8}
 """Largest number of clauses of which both readings are given, at the same rungs."""

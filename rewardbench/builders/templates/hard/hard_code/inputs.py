@@ -112,7 +112,7 @@ def visit_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int 
     actions = ["view", "view", "next", *_extras(words, settings, "quit", "ping", "join", "star")]
     actions += [words["fail"]] * 4 if "errors" in settings else []
     actions += [words["bot"]] if "bot" in settings and rng.chance(0.3) else []
-    users = rng.people(rng.number(2, 3) + extra // 6)
+    users = rng.people(rng.number(2, 3))
     time = rng.number(0, 15) * 10
     lines = []
     for _ in range(extra + rng.number(8, 12 + len(settings))):
@@ -151,7 +151,7 @@ def payment_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: in
 
 def report_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int = 0) -> list[str]:
     """Return the rows of the four tables, each after the name of its table."""
-    names = rng.people(rng.number(3, 5) + extra // 4)
+    names = rng.people(rng.number(3, 5) + (extra + 3) // 2)
     items = ["alba", "brio", "cora", f"{words['prefix']}-x"]
     lines = []
     for name in names:

@@ -11,30 +11,30 @@ from dataclasses import dataclass
 
 from rewardbench.builders.draw import Resample, Rng
 
-RUN_ATTEMPTS = 300
+RUN_ATTEMPTS = 120
 LINE_FACTORS, LINE_MODULI = (29, 31, 37, 41, 43, 47, 53, 59), (9973, 9967, 9949, 65521, 65537)
 CHARACTER_FACTORS, CHARACTER_MODULI = (131, 137, 139, 149, 257, 263, 269, 271), (99991, 99989, 499979, 524287, 999983)
 """Constants of the checksum: where it takes a character at a time, its numbers are larger."""
-FEWEST_CHARACTERS = 80
-"""Least number of characters of an output whose checksum takes a character at a time."""
+FEWEST_LINES, FEWEST_CHARACTERS = 3, 40
+"""Least number of lines of an output, or of characters if the checksum takes one at a time."""
 
 RUN_TEXTS = (
     "About the brackets: the old program followed one of the two readings in each of them, but {person} no longer "
-    "knows which. What we do have is the input of one run:\n\n```\n{lines}\n```\n\nThe output wasn't saved, only its "
-    "number of lines, {count}, and a checksum. {rule} The checksum was {checksum}. Any combination of readings that "
+    "knows which. What we do have is the input of one run:\n\n```\n{lines}\n```\n\nThe output wasn't saved, only a "
+    "checksum of it. {rule} The checksum was {checksum}. Any combination of readings that "
     "gives this is fine.",
     "where it says [this | that], please do what the old program did. how to find out: this input\n\n```\n{lines}\n"
-    "```\n\ngave {count} lines of output. i don't have the lines, but our archive job made a checksum of them. {rule} "
+    "```\n\ngave an output that i don't have, but our archive job made a checksum of it. {rule} "
     "the checksum was {checksum}. if several combinations fit, any of them will do",
     "Each [ | ] is an open question: one of the two readings was in force. What remains of the old system is the "
-    "input of its last run,\n\n```\n{lines}\n```\n\nand, of the {count} lines that came out, a checksum. {rule} For "
+    "input of its last run,\n\n```\n{lines}\n```\n\nand a checksum of what came out. {rule} For "
     "the run above the checksum was {checksum}. A solution is accepted if it takes one reading of each pair "
     "throughout and reproduces that number.",
     "Acceptance test: the rules with brackets have two readings each, and the new code must choose so that this run "
-    "comes out as it did last year:\n\n```\n{lines}\n```\n\n({count} lines of output; their text is lost.) {rule} "
-    "Last year the checksum was {checksum}. Which readings you choose is otherwise up to you.",
+    "comes out as it did last year:\n\n```\n{lines}\n```\n\nThe text of the output is lost, but not its checksum. "
+    "{rule} Last year the checksum was {checksum}. Which readings you choose is otherwise up to you.",
     "{person} and I don't agree on what stands in brackets, the old program must decide. On this input\n\n```\n{lines}"
-    "\n```\n\nit gave {count} lines, which nobody kept. Their checksum is in the logbook, though. {rule} The checksum "
+    "\n```\n\nit gave an output that nobody kept. Its checksum is in the logbook, though. {rule} The checksum "
     "was {checksum}. The new one has to get the same, with one reading of each bracket, always the same one.",
 )
 LINE_RULES = (
@@ -67,7 +67,7 @@ class LoggedRun:
 
     lines: list[str]
     outputs: Sequence[list[str]]
-    """The output of each program, all with the same number of lines."""
+    """The output of each program."""
     factor: int
     modulus: int
     by_line: bool
@@ -93,7 +93,7 @@ class LoggedRun:
         person = rng.people(1)[0]
         rules = LINE_RULES if self.by_line else CHARACTER_RULES
         rule = rng.pick(rules).format(factor=self.factor, modulus=self.modulus)
-        frame = {"lines": "\n".join(self.lines), "rule": rule, "count": len(self.outputs[0]), "person": person}
+        frame = {"lines": "\n".join(self.lines), "rule": rule, "person": person}
         wording = rng.pick(RUN_TEXTS)
         return [wording.format(checksum=self.checksum(output), **frame) for output in self.outputs]
 
@@ -108,7 +108,7 @@ def _value(character: str) -> int | None:
 def draw_run(
     rng: Rng, draw_lines: Callable[[], list[str]], programs: Sequence[Callable[[list[str]], list[str]]], by_line: bool
 ) -> LoggedRun:
-    """Draw an input on which the outputs of programs are of the same length, and all their checksums different.
+    """Draw an input on which the outputs of programs are long enough, and their checksums different.
 
     Raises:
         Resample: if there is no such input.
@@ -116,9 +116,8 @@ def draw_run(
     for _ in range(RUN_ATTEMPTS):
         lines = draw_lines()
         outputs = [program(lines) for program in programs]
-        if len({len(output) for output in outputs}) > 1 or len({tuple(output) for output in outputs}) < len(outputs):
-            continue
-        if not by_line and min(len("".join(output)) for output in outputs) < FEWEST_CHARACTERS:
+        sizes = map(len, outputs) if by_line else (len("".join(output)) for output in outputs)
+        if min(sizes) < (FEWEST_LINES if by_line else FEWEST_CHARACTERS):
             continue
         factors, moduli = (LINE_FACTORS, LINE_MODULI) if by_line else (CHARACTER_FACTORS, CHARACTER_MODULI)
         run = LoggedRun(lines, outputs, rng.pick(factors), rng.pick(moduli), by_line)
