@@ -179,6 +179,23 @@ def test_sentences_end_at_marks_but_not_in_numbers(text, count):
     assert len(TextReader(cell_of("", "x")).sentences(text)) == count
 
 
+@pytest.mark.parametrize(
+    ("language", "line", "text", "count"),
+    [
+        ("german", "Genau {n} verschiedene Wörter in beiden Absätzen", "Die Uhr, die Uhr!\n\nAm 3.480,20 € die.", 5),
+        ("french", "Exactement {n} mots différents", "L'ami de l'ami.\n\nDe qui ? De 1250,50 euros.", 5),
+        ("spanish", "Exactamente {n} palabras distintas", "¿La sala? La otra.\n\n¡Sala!", 3),
+        ("hindi", "कुल ठीक {n} अलग-अलग शब्द", "यह घर, यह घर।\n\n₹1,25,450 का घर।", 4),
+        ("chinese", "两段里不同的汉字正好{n}个，", "人人都来，来吧。\n\n好人3.68万元！", 7),
+    ],
+)
+def test_different_words_and_characters_are_counted_once(language, line, text, count):
+    for n, outcome in ((count, PASS), (count + 1, FAIL)):
+        rule = {"rule": "distinct", "count": n}
+        assert verify_text([cell_of(text, "", language=language, rules=[rule])]) == [outcome]
+        assert verify_rules([cell_of(text, f"- {line.replace('{n}', str(n))}", language=language)]) == [outcome]
+
+
 def test_hindi_words_are_whole_words():
     rule = {"rule": "words", "words": ["सैर", "यात्रा"], "counts": [1, 1]}
     cells = [cell_of(text, "", language="hindi", rules=[rule]) for text in ("सैर, यात्रा।", "सैर, यात्राएँ।", "सैरों में यात्रा")]

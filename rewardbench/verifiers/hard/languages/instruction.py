@@ -80,6 +80,14 @@ class TextReader:
         """Count the words of both paragraphs, or their Chinese characters."""
         return self.length(self.paragraph(0)) + self.length(self.paragraph(1))
 
+    def different_words(self) -> int:
+        """Count the different words of both paragraphs, or their different Chinese characters."""
+        text = f"{self.paragraph(0)} {self.paragraph(1)}"
+        if self.by_character:
+            return sum(text.index(character) == n for n, character in enumerate(text) if self.length(character))
+        words = sorted(filter(None, (_trimmed(word).casefold() for word in text.split())))
+        return sum(n == 0 or word != words[n - 1] for n, word in enumerate(words))
+
     def letters_in_paragraphs(self, letter: str) -> int:
         """Count a letter in both paragraphs, in either case."""
         return sum(character in (letter, letter.upper()) for character in self.paragraph(0) + self.paragraph(1))
@@ -162,6 +170,7 @@ RULES: Mapping[str, Callable[[TextReader, Mapping[str, str]], bool]] = {
     "sentences": _has_sentences,
     "words": lambda reader, groups: _counts(reader, groups, reader.occurrences),
     "length": lambda reader, groups: reader.paragraph_length() == int(groups["n"]),
+    "distinct": lambda reader, groups: reader.different_words() == int(groups["n"]),
     "common": lambda reader, groups: reader.occurrences_in_paragraphs(groups["u"]) == int(groups["n"]),
     "frequency": lambda reader, groups: reader.letters_in_paragraphs(groups["u"]) == int(groups["n"]),
     "lists": lambda reader, groups: _counts(reader, groups, reader.items_below),

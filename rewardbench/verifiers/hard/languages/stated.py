@@ -10,6 +10,8 @@ from rewardbench.verifiers.cells import Cell, cell_by_cell
 
 LETTER = r"[\w\u0900-\u0963\u0970-\u097f]"
 """A part of a word; the vowel signs of Devanagari are not in `\\w`."""
+WORD = re.compile(r"(?:[^\s.,;:!?।¡¿]|[.,;:](?=\S))+")
+"""A word without the marks around it; marks inside a number belong to it."""
 HAN = re.compile(r"[\u4e00-\u9fff]")
 SENTENCE = re.compile(r"(?:[^.!?।。！？]|\.(?=\S)|(?<=\d)\.)+(?:[!?।。！？]|\.(?=\s|$))")
 """A sentence with its mark; a full stop after a digit, or before a letter, ends none."""
@@ -95,6 +97,9 @@ def _follows(text: str, rule: Mapping[str, Any], by_character: bool) -> bool:
         return _contained(text, rule["present"]) == rule["present"] and not _contained(text, rule["absent"])
     if kind == "length":
         return _length(" ".join(paragraphs), by_character) == int(rule["count"])
+    if kind == "distinct":
+        joined = " ".join(paragraphs).lower()
+        return len(set(HAN.findall(joined) if by_character else WORD.findall(joined))) == int(rule["count"])
     if kind == "frequency":
         return " ".join(paragraphs).lower().count(rule["word"]) == int(rule["count"])
     if kind == "common":

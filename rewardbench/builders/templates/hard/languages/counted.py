@@ -16,20 +16,23 @@ from rewardbench.builders.templates.hard.languages.drafts import (
     draw_draft,
     render_text,
 )
-from rewardbench.builders.templates.hard.languages.measures import measure_length
+from rewardbench.builders.templates.hard.languages.measures import HAN, measure_length
 
 POOL = 1600
 """Drafts among which those with neighbouring counts are searched."""
-LETTERS = {3: 2, 4: 4}
+LETTERS = {3: 2, 4: 3}
+"""Letters and common words that are counted."""
 LEAST = 4
 """Smallest count of a letter or word in the first draft."""
 UNCLEAR = -1000
 """Count of a word in a sentence that also has it as a part of another, behind an apostrophe or hyphen."""
+DISTINCT = "distinct", ""
+"""The number of different words, or different Chinese characters, on rung 4; no sum over sentences."""
 PART = re.compile(r"[\s'’-]+")
 PUNCTUATION = ".,;:!?¡¿।"
 
 Measure = tuple[str, str]
-"""Kind of a count (`length`, `frequency` or `common`) and its letter or word."""
+"""Kind of a count (`length`, `distinct`, `frequency` or `common`) and its letter or word."""
 
 
 def draw_counted_drafts(
@@ -52,7 +55,9 @@ def draw_counted_drafts(
     measures = _draw_measures(rng, rung, context, first, swaps)
     pool = _draw_pool(rng, rung, context, paired, first, measures)
     hard = [n for n, (kind, _) in enumerate(measures) if kind != "common"]
-    positions = hard if len(hard) >= swaps else range(len(measures))
+    positions = hard if len(hard) >= swaps else list(range(len(measures)))
+    if DISTINCT in measures and (context.texts["by_character"] or rng.chance(0.6)):
+        positions = [measures.index(DISTINCT)]
     for vector in pool:
         for _ in range(2 * len(measures)):
             changed = rng.sample(positions, swaps)
@@ -72,6 +77,7 @@ def draw_counted_drafts(
 def _draw_measures(rng: Rng, rung: int, context: TextContext, first: TextDraft, swaps: int) -> list[Measure]:
     """Draw what is counted: the length, and letters or common words; fewer if several counts differ."""
     n = LETTERS[rung] if swaps == 1 else 2
+    totals = [("length", ""), DISTINCT] if rung == 4 and swaps == 1 else [("length", "")]
     candidates: dict[str, list[Measure]] = {"frequency": [], "common": []}
     for kind, words in (("frequency", context.texts["frequent"]), ("common", context.texts["common"])):
         for word in rng.sample(words, len(words)):
@@ -81,7 +87,7 @@ def _draw_measures(rng: Rng, rung: int, context: TextContext, first: TextDraft, 
     words = candidates["common"][: n - len(letters)]
     if len(letters) + len(words) < n:
         raise Resample
-    return [("length", ""), *letters, *words]
+    return [*totals, *letters, *words]
 
 
 def _draw_pool(
@@ -109,34 +115,44 @@ def _arrange(rng: Rng, first: TextDraft, draft: TextDraft) -> TextDraft:
 
 
 class _Counter:
-    """Counts drafts sentence by sentence, since all counts are sums over the sentences."""
+    """Counts drafts sentence by sentence: all counts are sums over the sentences, but for the number of words."""
 
     def __init__(self, context: TextContext, form: TextDraft, measures: Sequence[Measure]) -> None:
         self.context, self.form, self.measures = context, form, measures
         self.counts: dict[tuple[str, tuple[int, ...]], tuple[int, ...]] = {}
+        self.vocabulary: dict[tuple[str, tuple[int, ...]], frozenset[str]] = {}
 
     def count(self, draft: TextDraft) -> tuple[int, ...]:
         """Return the counts of both paragraphs of a draft."""
         totals = [0] * len(self.measures)
+        vocabulary: set[str] = set()
         start = 0
         for sentence in draft.sentences:
             end = start + sentence.count("{w}")
             key = sentence, draft.words[start:end]
             if key not in self.counts:
-                self.counts[key] = self._count_sentence(*key)
+                self._count_sentence(*key)
             for n, count in enumerate(self.counts[key]):
                 totals[n] += count
+            vocabulary |= self.vocabulary[key]
             start = end
+        if DISTINCT in self.measures:
+            totals[self.measures.index(DISTINCT)] = len(vocabulary)
         return tuple(totals)
 
-    def _count_sentence(self, sentence: str, words: tuple[int, ...]) -> tuple[int, ...]:
+    def _count_sentence(self, sentence: str, words: tuple[int, ...]) -> None:
         form = replace(self.form, sentences=(sentence,), split=1, words=words, items=())
         text = render_text(self.context, form)
         by_character = bool(self.context.texts["by_character"])
-        return tuple(_count(text, kind, word, by_character) for kind, word in self.measures)
+        counts = [_count(text, kind, word, by_character) for kind, word in self.measures]
+        self.counts[sentence, words] = tuple(counts)
+        parts = HAN.findall(text) if by_character else [part.strip(PUNCTUATION).lower() for part in text.split()]
+        self.vocabulary[sentence, words] = frozenset(parts)
 
 
 def _count(text: str, kind: str, word: str, by_character: bool) -> int:
+    if kind == "distinct":
+        return 0
     if kind == "length":
         return measure_length(text, by_character)
     if by_character or kind == "frequency":

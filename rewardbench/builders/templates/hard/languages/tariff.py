@@ -81,7 +81,11 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     setting = rng.pick(texts["scenes"])
     scene = BookScene(**policy["scenes"][setting["base"]])
     facts = sorted(rng.sample(setting["facts"], FACTS[rung]))
-    clauses = [_draw_clause(rng, rung, facts, scene.leans, setting["relief"] == "up") for _ in range(CLAUSES[rung])]
+    clauses: list[TariffClause] = []
+    while len(clauses) < CLAUSES[rung]:
+        clause = _draw_clause(rng, rung, facts, scene.leans, setting["relief"] == "up")
+        if all(set(clause.conditions) != set(other.conditions) for other in clauses):
+            clauses.append(clause)
     cases = [_draw_case(rng, facts) for _ in range(CASES[rung])]
     for _ in range(ATTEMPTS):
         changed = rng.number(0, len(cases) - 1)
