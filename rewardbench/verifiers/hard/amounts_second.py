@@ -83,10 +83,10 @@ PATTERNS: tuple[tuple[str, str], ...] = (
 PARTS = {"half": 2, "third": 3, "quarter": 4, "fifth": 5}
 FACTORS = {"doubled": 2, "tripled": 3, "quadrupled": 4}
 VERDICTS = (
-    r"Of (?P<names>.+), the lead goes to (?P<leader>.+)",
-    r"Among (?P<names>.+), I have (?P<leader>.+) on top",
-    r"Comparing (?P<names>.+), I see (?P<leader>.+) in front",
-    r"The result for (?P<names>.+) is first place for (?P<leader>.+)",
+    r"Of (?P<names>.+), the largest amount is that of (?P<leader>.+)",
+    r"Among (?P<names>.+), it is (?P<leader>.+) that has the most",
+    r"Comparing (?P<names>.+), I see the largest amount at (?P<leader>.+)",
+    r"As for (?P<names>.+), (?P<leader>.+) ends with the most",
 )
 AmountCommand = tuple[str, dict[str, str]]
 """What a message does, and the words that say so."""

@@ -61,7 +61,7 @@ def test_long_responses_share_no_entry_and_the_exchange_is_late():
     assert 2 <= sum(finals[0][slot] != finals[1][slot] for slot in check["plan"]) <= 3
 
 
-def test_the_upper_rungs_state_only_who_is_ahead_and_the_exchange_is_early():
+def test_the_upper_rungs_state_only_who_has_most_and_the_exchange_is_early():
     for mirror in MIRRORS:
         if mirror.source["rung"] > 2:
             assert not any(character.isdigit() for character in mirror.x + mirror.y)
@@ -266,7 +266,7 @@ def test_amounts_by_hand(events, messages, amounts):
         turns += [message, "Okay."]
     prompt = chat(*turns, "Who is ahead?")
     for leader, other in (("beans", "kale"), ("okra", "kale"), ("okra", "beans")):
-        response = f"I am through. Of {other} and {leader}, the lead goes to {leader}."
+        response = f"I am through. Of {other} and {leader}, the largest amount is that of {leader}."
         (outcome,) = verify_amounts_again([Cell("r", {}, response, True, "", prompt)])
         assert (outcome == PASS) == (final[leader] > final[other])
 
@@ -282,5 +282,7 @@ def test_an_unreadable_change_and_an_open_sort_are_errors():
             "Okay.",
             "Who is ahead?",
         )
-        (outcome,) = verify_amounts_again([Cell("r", {}, "Among kale and okra, I have okra on top.", True, "", prompt)])
+        (outcome,) = verify_amounts_again(
+            [Cell("r", {}, "Among kale and okra, it is okra that has the most.", True, "", prompt)]
+        )
         assert reason in outcome
