@@ -29,8 +29,8 @@ ATTEMPTS = (2, 4, 5, 5)
 """Attempts in a response at each rung."""
 HIDDEN = (0.0, 0.0, 1.0, 1.0)
 """Share of the mirrors at each rung in which the user does not want to see a solution."""
-LARGE_FAMILIES = ("sum", "bins", "colour", "cover")
-"""Families of the last rung: a program decides them fast at a size that is slow by hand."""
+LARGE_FAMILIES = ("sum", "sum", "bins")
+"""Families of the last rung, as often as they are drawn: nothing but a search decides them, and a program is fast."""
 ROUNDS = 8
 """Pairs of problems that are tried if one has too few near misses."""
 

@@ -156,10 +156,12 @@ def _near_sums(rng: Rng, pair: ProblemPair) -> Iterator[Arrangement]:
     """Yield selections whose sums are near the target; no sum is a number of the prompts."""
     left, right = pair.solvable, pair.unsolvable
     fixed = [name for name in left.names if left.weight(name) == right.weight(name)]
+    usual_count = round(left.target * len(left.names) / sum(left.weights))
     numbers = {*left.weights, *right.weights, left.target, right.target}
     by_distance: list[tuple[int, list[str]]] = []
     for _ in range(TRIALS):
-        names = rng.sample(fixed, rng.number(max(2, len(fixed) // 3), max(2, len(fixed) * 2 // 3)))
+        count = min(max(2, usual_count + rng.number(-1, 1)), len(fixed))
+        names = rng.sample(fixed, count)
         total = sum(map(left.weight, names))
         if total not in numbers:
             by_distance.append((abs(total - left.target), names))
