@@ -91,9 +91,10 @@ def test_bytes_depend_on_the_seed(name, tmp_path):
     assert len(read_mirrors(tmp_path / "one")) == 8
 
 
-def test_eight_workers_give_the_bytes_of_one(tmp_path):
-    build_from_templates("math", 0, 24, tmp_path / "one")
-    build_from_templates("math", 0, 24, tmp_path / "eight", workers=8)
+@pytest.mark.parametrize("name", ["math", "policy-engine", *EVERY_BUILDER[len(CORE) :]])
+def test_eight_workers_give_the_bytes_of_one(name, tmp_path):
+    build_from_templates(name, 0, 24, tmp_path / "one")
+    build_from_templates(name, 0, 24, tmp_path / "eight", workers=8)
     assert sha(tmp_path / "one") == sha(tmp_path / "eight")
 
 
@@ -101,14 +102,15 @@ SLOW_BUILD = """
 import sys, time
 from pathlib import Path
 from rewardbench.builders.build import build_from_templates
-build_from_templates("math", 0, 200, Path(sys.argv[1]), tick=lambda: time.sleep(0.01))
+build_from_templates(sys.argv[2], 0, 200, Path(sys.argv[1]), tick=lambda: time.sleep(0.01))
 """
 
 
-def test_killed_build_resumes_and_gives_the_same_bytes(tmp_path):
-    build_from_templates("math", 0, 200, tmp_path / "whole")
+@pytest.mark.parametrize("name", ["math", pytest.param("policy-engine", marks=pytest.mark.slow)])
+def test_killed_build_resumes_and_gives_the_same_bytes(name, tmp_path):
+    build_from_templates(name, 0, 200, tmp_path / "whole")
     output, journal = tmp_path / "killed", tmp_path / "killed.part"
-    process = subprocess.Popen([sys.executable, "-c", SLOW_BUILD, str(output)])
+    process = subprocess.Popen([sys.executable, "-c", SLOW_BUILD, str(output), name])
     while not journal.exists() or len(journal.read_text().splitlines()) < 30:
         time.sleep(0.02)
         assert process.poll() is None
@@ -117,7 +119,7 @@ def test_killed_build_resumes_and_gives_the_same_bytes(tmp_path):
     assert not output.exists()
     finished = len(journal.read_text().splitlines()) - 1
     ticks = []
-    build_from_templates("math", 0, 200, output, tick=lambda: ticks.append(1))
+    build_from_templates(name, 0, 200, output, tick=lambda: ticks.append(1))
     assert 29 <= finished < 200
     assert len(ticks) == 200
     assert sha(output) == sha(tmp_path / "whole")
