@@ -35,19 +35,20 @@ def _in_turn(names: list[str], steps: Distances, n: int) -> None:
 
 
 MOVES: Mapping[str, Callable[[list[str], Distances, int], None]] = {
-    "top": lambda names, steps, n: _down(names, steps[names[0]]),
-    "below": lambda names, steps, n: _down(names, steps[names[1]]),
     "ends": _both_ends,
     "turns": _in_turn,
 }
-"""What changes in the order of a list in its round `n`, counted from 1."""
+"""What changes in the order of a list in its round `n`, counted from 1.
+
+With the first entry alone moving, small numbers would stay in front, and the last entry where it is.
+"""
 
 
 def rotate(order: Sequence[str], steps: Distances, move: str, rounds: int) -> list[str]:
     """Return the order of a list after some rounds.
 
-    >>> rotate(["a", "b", "c"], {"a": 1, "b": 2, "c": 1}, "top", 2)
-    ['a', 'c', 'b']
+    >>> rotate(["a", "b", "c"], {"a": 1, "b": 2, "c": 1}, "turns", 1)
+    ['b', 'a', 'c']
     """
     names = list(order)
     for n in range(1, rounds + 1):

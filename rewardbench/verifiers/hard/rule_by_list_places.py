@@ -22,12 +22,6 @@ ROUNDS = re.compile(
 KINDS = {
     "both": r"In every round two entries move\.|A round has two moves\.|; after that, the entry in last place is moved",
     "alternating": r"In odd rounds|The rounds alternate|Odd rounds, such as",
-    "by the next": r"it takes that of the entry in second|the number of the entry in second place",
-    "by its own": (
-        r"In every round the entry in first place goes down as many|A round means that the entry in first place goes "
-        r"down by as many places as its own|Each round, the entry in first place is moved down by its own number "
-        r"\(a 3 takes it from first to fourth place\), while"
-    ),
 }
 RULES = (
     (True, r"name only [\w ]+? that are in the (first|last) (\d+) places of the list now"),
@@ -84,9 +78,6 @@ class _NamePlaces:
     def play(self, kind: str, n: int) -> None:
         """Play the round of a number."""
         last = len(self.places)
-        if kind == "by the next":
-            self.shift(1, 1 + self.steps[self.at(2)])
-            return
         if kind != "alternating" or n % 2 == 1:
             self.shift(1, 1 + self.steps[self.at(1)])
         if kind == "both" or (kind == "alternating" and n % 2 == 0):

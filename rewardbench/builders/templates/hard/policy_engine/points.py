@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median_low
 from typing import Any
 
 from rewardbench.builders.draw import Resample, Rng
@@ -35,6 +36,12 @@ SIZES = {
 }
 
 
+PROBES = 300
+"""Numbers of points from which the clauses are gone through once, to see where they lead."""
+CLOSE = 0.05
+"""Largest distance from 1/2 of the share of these that end at the limit or above, for the facts of each prompt."""
+
+
 def draw_points_case(rng: Rng, rung: int, fact_names: Sequence[str], quantities: Sequence[Quantity]) -> PolicyCase:
     """Return a policy with points, and facts of which one turns the decision.
 
@@ -47,21 +54,38 @@ def draw_points_case(rng: Rng, rung: int, fact_names: Sequence[str], quantities:
     for name, _unit, low, _middle, high in amounts:
         facts[name] = rng.number(max(3, low - low // 2), high + low)
     modulus = draw_prime(rng, *size.modulus)
-    limit = modulus * rng.number(45, 55) // 100
     policy: dict[str, Any] = {
         "start": rng.number(modulus // 8, modulus - 1),
         "rounds": size.rounds,
         "modulus": modulus,
-        "limit": limit,
+        "limit": 0,
         "clauses": _draw_clauses(rng, size, facts, amounts, modulus),
     }
     booleans = [name for name, value in facts.items() if isinstance(value, bool)]
     for flipped in rng.sample(booleans, len(booleans)):
         case = PolicyCase(policy, facts, flipped)
+        policy["limit"] = _even_limit(rng, case)
         first, second = (count_points(policy, version) for version in (facts, case.other_facts))
-        if (first >= limit) != (second >= limit):
+        if (first >= policy["limit"]) != (second >= policy["limit"]):
             return case
     raise Resample
+
+
+def _even_limit(rng: Rng, case: PolicyCase) -> int:
+    """Return a limit that half of all cases reach, so that the last clauses alone do not tell the decision.
+
+    Raises:
+        Resample: if they do for one of the two facts.
+    """
+    starts = [rng.number(1, case.policy["modulus"] - 1) for _ in range(PROBES)]
+    endings = []
+    for facts in (case.facts, case.other_facts):
+        endings.append([count_points(case.policy | {"rounds": 1, "start": start}, facts) for start in starts])
+    limit = median_low(endings[0] + endings[1])
+    for points in endings:
+        if abs(sum(point >= limit for point in points) / PROBES - 0.5) > CLOSE:
+            raise Resample
+    return limit
 
 
 def _draw_clauses(
