@@ -314,7 +314,7 @@ def _states_truth(sheet: Sheet, sentence: str) -> bool:
 
 def _has_figures(sentence: str) -> bool:
     """Return True if a sentence names a number or a row group, so that it states something about the table."""
-    pattern = r"\d|None of|Not one of|Every |Without exception|Among|First in|Last in|most|on top of"
+    pattern = r"\d|None of|Not one of|Every |Without exception|Among|First in|Last in|most|ends ahead"
     return bool(re.search(pattern, sentence))
 
 

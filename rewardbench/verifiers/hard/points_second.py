@@ -37,8 +37,8 @@ PASSES = re.compile(r"(\d+) times (?:over|in all)")
 BY_TIME = re.compile(r"in the order of \"(.+?)\", the earliest first|go by \"(.+?)\", from the earliest")
 LEADS = (
     r"Of (?P<names>.+), it is (?P<leader>.+) that ends with the most points",
-    r"As for the points, (?P<leader>.+) comes out on top of the group of (?P<names>.+)",
-    r"Among (?P<names>.+), the most points in the end belong to (?P<leader>.+)",
+    r"As for the points, (?P<leader>.+) ends ahead if (?P<names>.+) are compared",
+    r"Of (?P<names>.+), (?P<leader>.+) has the most points in the end",
     r"With the points of (?P<names>.+) side by side, (?P<leader>.+) has the most",
 )
 """Sentences about the outcome, without their full stop."""

@@ -43,8 +43,8 @@ STEP_TEXTS = {
     ),
 }
 RECIPIENTS = ("Northgate Catering", "the Lantern Works", "Halvorsen & Sisters", "Brook Street School", "Kitabu Tents",
-              "the harbour crew", "Café Solveig", "the river scouts", "Tamm Rentals", "the village band",
-              "Marula Sound", "the night bakers")  # fmt: skip
+              "the Harbour Office", "Café Solveig", "the River Centre", "Tamm Rentals", "the Village Hall",
+              "Marula Sound", "the Night Bakery")  # fmt: skip
 OPENINGS = (
     "Here is the letter, in the tone of the others; change the closing line if it is too stiff for you.",
     "This is what I would send. It is not too long, and the word is where you wanted it to be.",
