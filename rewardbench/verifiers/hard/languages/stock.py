@@ -22,7 +22,7 @@ class StockReader:
     def __init__(self, cell: Cell) -> None:
         self.lexicon = read_lexicon(cell.check["language"], "stock")
         turns = [message["content"] for message in cell.messages if message["role"] == "user"]
-        rows = [match for match in map(ROW.match, turns[0].split("\n")) if match]
+        rows = filter(None, map(ROW.match, turns[0].split("\n")))
         self.first = {row[1]: _digits(row[2]) for row in rows}
         self.stock = dict(self.first)
         valid: list[list[str]] = []
@@ -39,6 +39,7 @@ class StockReader:
         self.wanted = list(dict.fromkeys(mentions(turns[-1], list(self.first)).values()))
 
     def _kind_of(self, line: str) -> str:
+        """Return the kind of a change; the first that matches."""
         for kind, pattern in self.lexicon["changes"]:
             if matches(pattern, line):
                 return str(kind)
@@ -53,9 +54,8 @@ class StockReader:
             percentage = only(PERCENTAGE.findall(line), f"the percentage in {line!r}")
             self._transfer(places, Fraction(percentage.replace(",", ".")) / 100)
         elif kind == "share":
-            names = [name for name in self.lexicon["fractions"] if name in line]
-            names = [name for name in names if not any(name in other for other in names if other != name)]
-            self._transfer(places, Fraction(1, self.lexicon["fractions"][only(names, f"the share in {line!r}")]))
+            name = max(filter(line.__contains__, self.lexicon["fractions"]), key=len)
+            self._transfer(places, Fraction(1, self.lexicon["fractions"][name]))
         elif kind == "swap":
             first, second = places
             self.stock[first], self.stock[second] = self.stock[second], self.stock[first]

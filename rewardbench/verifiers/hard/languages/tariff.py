@@ -35,8 +35,14 @@ class TariffReader:
         scenes = [scene for scene in self.policy["scenes"] if matches(scene["sign"], cell.prompt)]
         self.scene: Mapping[str, Any] = only(scenes, "the scene")
         lines = cell.prompt.split("\n")
-        self.clauses = [self._read_clause(match[2]) for match in map(CLAUSE.match, lines) if match]
-        self.cases = [match for match in (re.match(self.lexicon["case"], line) for line in lines) if match]
+        self.clauses: list[WordedFee] = []
+        self.cases: list[re.Match[str]] = []
+        for line in lines:
+            clause, case = CLAUSE.match(line), re.match(self.lexicon["case"], line)
+            if clause:
+                self.clauses.append(self._read_clause(clause[2]))
+            elif case:
+                self.cases.append(case)
 
     def _key_in(self, text: str) -> str:
         return str(only([key for key in self.scene["facts"] if matches(key, text)], f"the fact in {text!r}"))
@@ -47,12 +53,12 @@ class TariffReader:
             match = re.search(pattern, text, re.IGNORECASE)
             if match:
                 clause.effect = effect
-                clause.value = _number(only([group for group in match.groups() if group], f"the value in {text!r}"))
+                clause.value = _number(only(list(filter(None, match.groups())), f"the value in {text!r}"))
                 text = text.replace(match[0], "")
         if not clause.effect:
             raise ValueError(f"no effect in {text!r}")
         for part in re.split(self.lexicon["separators"], text):
-            if any(matches(self.lexicon[name], part) for name in ("sum", "days")):
+            if matches(self.lexicon["sum"], part) or matches(self.lexicon["days"], part):
                 clause.conditions.append(self._read_limit(part))
             elif any(matches(key, part) for key in self.scene["facts"]):
                 comparison = "no" if matches(self.policy["negation"], part) else "yes"

@@ -53,18 +53,18 @@ def write_number(texts: Mapping[str, Any], number: int) -> str:
     ('1,234,567', '12,34,567')
     """
     digits = str(number)
-    groups, rest = [digits[-3:]], digits[:-3]
+    groups, front = [digits[-3:]], digits[:-3]
     size = texts.get("group", 3)
-    while rest:
-        groups.insert(0, rest[-size:])
-        rest = rest[:-size]
+    while front:
+        groups.insert(0, front[-size:])
+        front = front[:-size]
     return str(texts["thousands"]).join(groups)
 
 
 def write_percent(texts: Mapping[str, Any], tenths: int) -> str:
     """Write a percentage, with a decimal if need be."""
-    whole, tenth = divmod(tenths, 10)
-    return f"{whole}{texts['decimal']}{tenth}" if tenth else str(whole)
+    percent, tenth = divmod(tenths, 10)
+    return f"{percent}{texts['decimal']}{tenth}" if tenth else str(percent)
 
 
 def pick_some(rng: Rng, options: list[str], n: int) -> list[str]:
