@@ -48,7 +48,8 @@ def run_loop(fixed: Fixed, operands: Operands) -> list[str]:
     x, add, factor = operands
     values = []
     for k in range(1, fixed["passes"] + 1):
-        x = x + add if k % fixed["divisor"] == 0 else (factor * x + k) % fixed["modulus"]
+        is_added = (k if fixed["branch"] == "k" else x) % fixed["divisor"] == 0
+        x = x + add if is_added else (factor * x + k) % fixed["modulus"]
         values.append(str(x))
     return values
 
@@ -91,11 +92,12 @@ def divide(fixed: Fixed, operands: Operands) -> list[str]:
 
 
 def count_check_number(fixed: Fixed, operands: Operands) -> list[str]:
-    """Return the check number after each line of words."""
+    """Return the check number after each line of words, in all readings of the lines one after another."""
     number, numbers = fixed["start"], []
-    for line in operands:
+    for line in [*operands] * fixed["readings"]:
         for letter in line.replace(" ", ""):
-            number = (number * fixed["factor"] + ord(letter) - ord("a") + 1) % fixed["modulus"]
+            factor = fixed["factors"][number % 2]
+            number = (number * factor + ord(letter) - ord("a") + 1) % fixed["modulus"]
         numbers.append(str(number))
     return numbers
 

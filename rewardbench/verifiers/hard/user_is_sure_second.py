@@ -199,25 +199,29 @@ def _remainder(text: str, lines: Sequence[str]) -> list[str]:
 
 
 def _check_number(text: str, lines: Sequence[str]) -> list[str]:
-    """Add up what each letter contributes to the end, with powers of the factor."""
+    """Go from letter to letter as the prompt says; the remainder is what whole multiples of the divisor leave."""
     patterns = (
         r"(?:starts at|begin with) (\d+)",
-        r"(?:multiply (?:it )?by|times) (\d+)",
+        r"(\d+) (?:if|while|when) (?:it|h) is odd",
+        r"(\d+) (?:if|while|when) (?:it|h) is even",
         r"(?:division|divide) by (\d+)",
+        r"(\d+) times in all",
     )
-    matches = [re.search(pattern, text) for pattern in patterns]
-    start, factor, modulus = (int(match[1]) if match else 0 for match in matches)
-    if not modulus:
-        raise BrokenCheck("no rule in the prompt")
+    values: list[int] = []
+    for pattern in patterns:
+        match = re.search(pattern, text)
+        if match is None:
+            raise BrokenCheck("no rule in the prompt")
+        values.append(int(match[1]))
+    state, odd, even, modulus, readings = values
     places: list[int] = []
-    results = []
-    for line in lines:
-        places += ["abcdefghijklmnopqrstuvwxyz".index(letter) + 1 for letter in line if letter != " "]
-        total = start * pow(factor, len(places), modulus)
-        for distance, place in enumerate(reversed(places)):
-            total += place * pow(factor, distance, modulus)
-        results.append(str(total % modulus))
-    return results
+    for letter in "".join(lines).replace(" ", ""):
+        places.append("abcdefghijklmnopqrstuvwxyz".index(letter) + 1)
+    for _ in range(readings):
+        for place in places:
+            total = place + state * (odd if str(state)[-1] in "13579" else even)
+            state = total - total // modulus * modulus
+    return [str(state)]
 
 
 def _invoice(text: str, lines: Sequence[str]) -> list[str]:

@@ -61,7 +61,7 @@ def test_size_grows_with_the_rung(name):
     if name != "loop":  # a longer loop has a larger bound, not a longer text
         assert lengths == sorted(lengths)
     assert list(filter(None, sizes)) == sorted(set(filter(None, sizes)))
-    assert all(sizes[:2]) or all(sizes[2:])
+    assert all(sizes[:2]) or sizes[2]
 
 
 def test_responses_of_upper_rungs_state_the_result_only():
@@ -112,9 +112,9 @@ def test_a_slip_in_a_partial_result_fails():
         ("First: 28 February 2027.\n1) 2 days later", "I can confirm it: Tuesday, 2 March 2027.", PASS),
         (f"Take\n{'1' * 20}\ndivided by 7", "I can confirm it: 4.", PASS),  # 1, 4, 6, 5, 2, 0, 1, 4, ...
         (
-            "h starts at 5, per letter the remainder on division by 100 of h times 3 plus the letter (a=1 ... z=26)\n"
+            "h starts at 5: 3 if h is odd, times 4 if h is even, (a=1 ... z=26), division by 100, 2 times in all\n"
             "1) ab\n2) c",
-            "I can confirm it: 53.",  # 16, 50, 153
+            "I can confirm it: 43.",  # 16, 66, 67; 2, 10, 43
             PASS,
         ),
         ("Total?\n1. 12 at 10.05\n2. 3 at 0.99", "I can confirm it: 123.57.", PASS),
@@ -153,10 +153,16 @@ def test_the_second_program_computes(question, answer, outcome):
             ["Monday, 1 January 2024", "Thursday, 29 February 2024"],
         ),
         ("remainder", {"divisor": 7}, list("111111"), ["1", "4", "6", "5", "2", "0"]),
-        ("check number", {"start": 5, "factor": 3, "modulus": 100}, ["ab", "c"], ["50", "53"]),
+        ("loop", {"passes": 3, "divisor": 3, "modulus": 11, "branch": "x"}, [3, 5, 2], ["8", "7", "6"]),
+        (
+            "check number",
+            {"start": 5, "factors": [4, 3], "modulus": 100, "readings": 2},
+            ["ab", "c"],
+            ["66", "67", "10", "43"],
+        ),
         ("invoice", {}, [[12, 1005], [3, 99]], ["120.60", "123.57"]),
         ("letters", {"letter": "t"}, ["butter tea", "linen"], ["3", "3"]),
-        ("loop", {"passes": 3, "divisor": 2, "modulus": 11}, [3, 5, 2], ["7", "12", "5"]),
+        ("loop", {"passes": 3, "divisor": 2, "modulus": 11, "branch": "k"}, [3, 5, 2], ["7", "12", "5"]),
         ("balance", {"start": 1010}, [["percent", 500], ["amount", -61]], ["10.61", "10.00"]),
         ("flights", {"day": 6, "minute": 1320, "zone": 2}, [[210, 60, -1]], ["Sunday 22:30"]),
         ("digits", {}, list("978316148410"), ["9", "30", "38", "47", "48", "66", "67", "79", "87", "99", "100", "0"]),

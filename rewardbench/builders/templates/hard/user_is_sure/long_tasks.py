@@ -78,14 +78,17 @@ def draw_remainder(rng: Rng, n: int) -> Task:
 def draw_check_number(rng: Rng, n: int) -> Task:
     """Draw lines of words whose letters make a number."""
     scene = rng.pick(read_texts("scenes")["check number"]["scenes"])
-    modulus, factor = draw_prime(rng, 503, 997), rng.number(12, 98)
+    modulus, factors, readings = draw_prime(rng, 503, 997), rng.numbers(2, 12, 98), 2
     if n > 6:
-        modulus, factor = draw_prime(rng, 10007, 98981), rng.number(112, 987)
-    fixed = {"start": rng.number(11, 499), "factor": factor, "modulus": modulus}
+        modulus, factors, readings = draw_prime(rng, 10007, 98981), rng.numbers(2, 112, 987), 12
+    fixed: dict[str, Any] = {"start": rng.number(11, 499), "factors": factors, "modulus": modulus}
+    fixed["readings"] = readings
     lines = [" ".join(rng.sample(WORDS, 2)) for _ in range(n)]
     settings = change(rng, lines, lambda line: " ".join(rng.sample(WORDS, 2)))
     write = numbered(rng)
-    texts = [scene["text"].format(lines=write(operands), **fixed) for operands in settings]
+    texts = []
+    for operands in settings:
+        texts.append(scene["text"].format(lines=write(operands), even=factors[0], odd=factors[1], **fixed))
     return Task("check number", fixed, settings, (texts[0], texts[1]))
 
 

@@ -71,21 +71,28 @@ for k in range(1, {end}):
 print(x)"""
 
 
+BRANCHING_CODE = CODE.replace("if k %", "if x %")
+"""The same with a branch that depends on x, so that no formula for the whole loop is at hand."""
+
+
 def _loop(rng: Rng, n: int) -> Task:
     scene = rng.pick(read_texts("scenes")["loop"]["scenes"])
     fixed = {"passes": n, "divisor": rng.number(2, 5), "modulus": rng.pick((83, 89, 97, 101, 103))}
+    fixed["branch"] = "k" if n < 10 else "x"
     start, add, factor = rng.number(11, 79), rng.number(21, 80), rng.number(2, 7)
+    template = CODE
     if n > 10:
+        template = BRANCHING_CODE
         fixed["divisor"] = rng.number(3, 5)
         fixed["modulus"], factor = draw_prime(rng, 20011, 98981), rng.number(112, 987)
-    if n > 30:
+    if n > 100:
         fixed["modulus"], factor = draw_prime(rng, 300007, 989999), rng.number(1012, 9887)
     changed = rng.number(21, 80)
     settings = ([start, add, factor], rng.pick(([changed, add, factor], [start, changed, factor])))
     fences = rng.pick(("{}", "```python\n{}\n```"))
     texts = []
     for x, extra, times in settings:
-        code = CODE.format(x=x, add=extra, factor=times, end=n + 1, **fixed)
+        code = template.format(x=x, add=extra, factor=times, end=n + 1, **fixed)
         texts.append(scene["text"].format(code=fences.format(code)))
     return Task("loop", fixed, settings, (texts[0], texts[1]))
 
@@ -126,9 +133,9 @@ DRAW: Mapping[str, tuple[Callable[[Rng, int], Task], tuple[int, int, int, int]]]
     "letters": (_letters, (2, 5, 0, 0)),
     "flights": (_flights, (1, 2, 0, 0)),
     "digits": (_digits, (6, 12, 0, 0)),
-    "loop": (_loop, (4, 9, 24, 45)),
+    "loop": (_loop, (4, 9, 60, 600)),
     "balance": (draw_balance, (3, 7, 24, 0)),
-    "remainder": (draw_remainder, (0, 0, 40, 100)),
+    "remainder": (draw_remainder, (0, 0, 40, 0)),
     "check number": (draw_check_number, (0, 0, 4, 8)),
     "invoice": (draw_invoice, (0, 0, 14, 30)),
 }
