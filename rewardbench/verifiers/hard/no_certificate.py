@@ -64,7 +64,7 @@ class DecisionProblem:
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        return {name: place for place, name in enumerate(self.names)}
+        return dict(zip(self.names, range(len(self.names)), strict=True))
 
     @cached_property
     def _links(self) -> frozenset[tuple[str, str]]:
@@ -207,14 +207,16 @@ def _path_solvable(decision: DecisionProblem) -> bool:
 def _cover_solvable(decision: DecisionProblem) -> bool:
     """Split the team in halves, and look for two halves that have all skills together (Horowitz and Sahni 1974)."""
     order = sorted(decision.skills_of(decision.names))
-    masks = [sum(1 << order.index(skill) for skill in skills) for skills in decision.skills]
-    halves = [_unions(masks, decision.groups // 2), _unions(masks, (decision.groups + 1) // 2)]
-    wanted = (1 << len(order)) - 1
-    return any(bool((halves[1] | skills == wanted).any()) for skills in halves[0])
+    bits = dict(zip(order, map((1).__lshift__, range(len(order))), strict=True))
+    masks = []
+    for skills in decision.skills:
+        masks.append(sum(map(bits.__getitem__, skills)))
+    smaller, larger = _unions(masks, decision.groups // 2), _unions(masks, (decision.groups + 1) // 2)
+    return bool((np.bitwise_or.outer(smaller, larger) == sum(bits.values())).any())
 
 
 def _unions(masks: Sequence[int], count: int) -> NDArray[np.int64]:
-    """Return the skills, as bits, of each choice of so many names or fewer."""
+    """Return the skills, as bits, of each choice of up to `count` names."""
     unions = np.zeros(1, dtype=np.int64)
     for _ in range(count):
         unions = np.unique(np.concatenate([unions, *(unions | mask for mask in masks)]))

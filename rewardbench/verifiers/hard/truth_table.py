@@ -50,13 +50,14 @@ def worlds_with(literals: Iterable[str], counts: Iterable[int], columns: Mapping
 
 def follows(premises: Sequence[CountedLiterals], conclusion: str) -> bool:
     """Return True if the conclusion, a literal, is true in all worlds in which all premises are."""
-    names = {conclusion.lstrip("-")}
-    for literals, _ in premises:
-        names.update(str(literal).lstrip("-") for literal in literals)
+    literals = {conclusion}
+    for counted, _ in premises:
+        literals.update(map(str, counted))
+    names = {literal.lstrip("-") for literal in literals}
     columns = columns_of(sorted(names))
     worlds = (1 << (1 << len(names))) - 1
-    for literals, counts in premises:
-        worlds = worlds_with(map(str, literals), map(int, counts), columns, worlds)
+    for counted, counts in premises:
+        worlds = worlds_with(map(str, counted), map(int, counts), columns, worlds)
     if not worlds:
         raise BrokenCheck("no world satisfies the premises")
     return not worlds_with([conclusion], [0], columns, worlds)

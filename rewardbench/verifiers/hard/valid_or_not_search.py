@@ -87,7 +87,7 @@ class _Reader:
             bounds = {"exactly": (number, number), "at least": (number, size), "at most": (0, number)}
             least, most = bounds[amount.removesuffix(f" {word}")]
             allowed = range(least, most + 1)
-        return _Statement(sum(bits), 0, sum(1 << count for count in allowed))
+        return _Statement(sum(bits), 0, sum(map((1).__lshift__, allowed)))
 
     def _some(self, conditions: Sequence[str], consequences: Sequence[str]) -> _Statement:
         """Return the statement that a condition is false or a consequence is true."""
@@ -110,7 +110,9 @@ def _has_case(statements: Sequence[_Statement], true: int, false: int) -> bool:
             if forced is None:
                 return False
             true, false = true | forced[0], false | forced[1]
-    free = [(statement.positive | statement.negative) & ~known for statement in statements]
+    free = []
+    for statement in statements:
+        free.append((statement.positive | statement.negative) & ~known)
     shortest = min(filter(None, free), key=int.bit_count, default=0)
     if not shortest:
         return True
