@@ -77,7 +77,11 @@ BRANCHING_CODE = CODE.replace("if k %", "if x %")
 
 def _loop(rng: Rng, n: int) -> Task:
     scene = rng.pick(read_texts("scenes")["loop"]["scenes"])
-    fixed: dict[str, Any] = {"passes": n, "divisor": rng.number(2, 5), "modulus": rng.pick((83, 89, 97, 101, 103))}
+    fixed: dict[str, int | str] = {
+        "passes": n,
+        "divisor": rng.number(2, 5),
+        "modulus": rng.pick((83, 89, 97, 101, 103)),
+    }
     fixed["branch"] = "k" if n < 10 else "x"
     start, add, factor = rng.number(11, 79), rng.number(21, 80), rng.number(2, 7)
     template = CODE
