@@ -196,6 +196,13 @@ def test_different_words_and_characters_are_counted_once(language, line, text, c
         assert verify_rules([cell_of(text, f"- {line.replace('{n}', str(n))}", language=language)]) == [outcome]
 
 
+def test_words_with_an_odd_number_of_letters_are_counted():
+    text = "Die 4b am 3. Mai: Fuß, Öl, 3,20 € aus.\n\nKommt alle!"
+    for n, outcome in ((6, PASS), (7, FAIL)):
+        assert verify_text([cell_of(text, "", rules=[{"rule": "odd", "count": n}])]) == [outcome]
+        assert verify_rules([cell_of(text, f"- Genau {n} Wörter mit ungerader Buchstabenzahl")]) == [outcome]
+
+
 def test_hindi_words_are_whole_words():
     rule = {"rule": "words", "words": ["सैर", "यात्रा"], "counts": [1, 1]}
     cells = [cell_of(text, "", language="hindi", rules=[rule]) for text in ("सैर, यात्रा।", "सैर, यात्राएँ।", "सैरों में यात्रा")]

@@ -88,6 +88,17 @@ class TextReader:
         words = sorted(filter(None, (_trimmed(word).casefold() for word in text.split())))
         return sum(n == 0 or word != words[n - 1] for n, word in enumerate(words))
 
+    def words_with_odd_letters(self) -> int:
+        """Count the words of both paragraphs that have an odd number of letters."""
+        count, is_odd = 0, False
+        for character in f"{self.paragraph(0)} {self.paragraph(1)} ":
+            if character.isspace():
+                count += is_odd
+                is_odd = False
+            elif character.lower() != character.upper():
+                is_odd = not is_odd
+        return count
+
     def letters_in_paragraphs(self, letter: str) -> int:
         """Count a letter in both paragraphs, in either case."""
         return sum(character in (letter, letter.upper()) for character in self.paragraph(0) + self.paragraph(1))
@@ -170,6 +181,7 @@ RULES: Mapping[str, Callable[[TextReader, Mapping[str, str]], bool]] = {
     "sentences": _has_sentences,
     "words": lambda reader, groups: _counts(reader, groups, reader.occurrences),
     "length": lambda reader, groups: reader.paragraph_length() == int(groups["n"]),
+    "odd": lambda reader, groups: reader.words_with_odd_letters() == int(groups["n"]),
     "distinct": lambda reader, groups: reader.different_words() == int(groups["n"]),
     "common": lambda reader, groups: reader.occurrences_in_paragraphs(groups["u"]) == int(groups["n"]),
     "frequency": lambda reader, groups: reader.letters_in_paragraphs(groups["u"]) == int(groups["n"]),

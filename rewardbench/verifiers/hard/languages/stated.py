@@ -100,6 +100,9 @@ def _follows(text: str, rule: Mapping[str, Any], by_character: bool) -> bool:
     if kind == "distinct":
         joined = " ".join(paragraphs).lower()
         return len(set(HAN.findall(joined) if by_character else WORD.findall(joined))) == int(rule["count"])
+    if kind == "odd":
+        lengths = [len(re.sub(r"[\W\d_]", "", word)) for word in " ".join(paragraphs).split()]
+        return sum(length % 2 for length in lengths) == int(rule["count"])
     if kind == "frequency":
         return " ".join(paragraphs).lower().count(rule["word"]) == int(rule["count"])
     if kind == "common":

@@ -27,12 +27,13 @@ LEAST = 4
 UNCLEAR = -1000
 """Count of a word in a sentence that also has it as a part of another, behind an apostrophe or hyphen."""
 DISTINCT = "distinct", ""
-"""The number of different words, or different Chinese characters, on rung 4; no sum over sentences."""
+"""The number of different words, or different Chinese characters; no sum over sentences."""
 PART = re.compile(r"[\s'’-]+")
 PUNCTUATION = ".,;:!?¡¿।"
 
 Measure = tuple[str, str]
-"""Kind of a count (`length`, `distinct`, `frequency` or `common`) and its letter or word."""
+"""Kind of a count and its letter or word: `length`, `distinct` words, words with an `odd` number of letters, letters
+(`frequency`) or `common` words."""
 
 
 def draw_counted_drafts(
@@ -56,8 +57,8 @@ def draw_counted_drafts(
     pool = _draw_pool(rng, rung, context, paired, first, measures)
     hard = [n for n, (kind, _) in enumerate(measures) if kind != "common"]
     positions = hard if len(hard) >= swaps else list(range(len(measures)))
-    if DISTINCT in measures and (context.texts["by_character"] or rng.chance(0.6)):
-        positions = [measures.index(DISTINCT)]
+    if swaps == 1 and (context.texts["by_character"] or rng.chance(0.6)):
+        positions = [1]
     for vector in pool:
         for _ in range(2 * len(measures)):
             changed = rng.sample(positions, swaps)
@@ -77,7 +78,9 @@ def draw_counted_drafts(
 def _draw_measures(rng: Rng, rung: int, context: TextContext, first: TextDraft, swaps: int) -> list[Measure]:
     """Draw what is counted: the length, and letters or common words; fewer if several counts differ."""
     n = LETTERS[rung] if swaps == 1 else 2
-    totals = [("length", ""), DISTINCT] if rung == 4 and swaps == 1 else [("length", "")]
+    totals = [("length", "")]
+    if swaps == 1:
+        totals.append(DISTINCT if rung == 3 else (context.texts["hardest_count"], ""))
     candidates: dict[str, list[Measure]] = {"frequency": [], "common": []}
     for kind, words in (("frequency", context.texts["frequent"]), ("common", context.texts["common"])):
         for word in rng.sample(words, len(words)):
@@ -153,6 +156,8 @@ class _Counter:
 def _count(text: str, kind: str, word: str, by_character: bool) -> int:
     if kind == "distinct":
         return 0
+    if kind == "odd":
+        return sum(sum(map(str.isalpha, part)) % 2 for part in text.split())
     if kind == "length":
         return measure_length(text, by_character)
     if by_character or kind == "frequency":
