@@ -172,7 +172,7 @@ class PointsCase(PromptFacts):
         if comparison:
             difference = self.points - int(comparison[2])
             return difference > 0 if comparison[1] == "more" else difference < 0
-        parity = re.fullmatch(r"the points are (odd|even) in number", text)
+        parity = re.fullmatch(r"the number of points is (odd|even)", text)
         if parity:
             return str(self.points)[-1] in ("13579" if parity[1] == "odd" else "02468")
         digit = re.fullmatch(r"the last digit of the points is (5 or more|4 or less)", text)

@@ -151,7 +151,7 @@ def test_the_second_program_reports_what_it_cannot_read():
 POINTS_RULES = """A case starts with 90 points. Apply the clauses from the first to the last, {rounds} times.
 Whenever a clause brings them to 100 points or more, only the remainder counts.
 
-1) Where the guest has a key, unless the points are odd in number: add 15 points; in all other cases take off 95 points.
+1) Where the guest has a key, unless the number of points is odd: add 15 points; in all other cases take off 95 points.
 2) Leave out clause 3 in this round if there are more than 90 points.
 3) Always multiply the points by 7.
 4) If the last digit of the points is 5 or more: add 3 times the figure for the stay.

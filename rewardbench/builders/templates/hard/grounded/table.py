@@ -43,9 +43,8 @@ class Setting:
 
     def names(self) -> dict[str, str]:
         """Return the nouns and the reader, as fields of a text."""
-        (noun, plural), reader = self.world["noun"], self.world["reader"]
-        capitals = {"Noun": noun.capitalize(), "Reader": reader[0].upper() + reader[1:]}
-        return {"noun": noun, "nouns": plural, "reader": reader, **capitals}
+        noun, plural = self.world["noun"]
+        return {"noun": noun, "Noun": noun.capitalize(), "nouns": plural, "reader": self.world["reader"]}
 
     def says(self, column: str, value: object) -> str:
         """Return the phrase for a value of a column, such as "weighed 12 kg"."""

@@ -117,6 +117,8 @@ def _draw_clauses(
             )
             if not is_skip and rng.chance(0.6):
                 clause["otherwise"] = _draw_change(rng, amounts, modulus)
+        if clause["otherwise"] == clause["then"]:
+            clause["otherwise"] = None
         clauses.append(clause)
     return clauses
 

@@ -32,8 +32,8 @@ OUTCOMES = (
 )
 CHECKLISTS = (
     "Tell the staff the decision in the words of the rules, and what to do next. They don't want to see the points.",
-    "An answer has the decision in these words, a line or two on how you went about it, and the next steps. Keep all "
-    "numbers out of it.",
+    "An answer has the decision in these words, a few lines on how you went about it, and the next steps. Keep the "
+    "points out of it.",
     "Decision first, then a little reassurance, then the practical side. The calculation stays with you.",
 )
 ASKS = (
@@ -128,7 +128,7 @@ class PointsWording(CaseWording):
         if name == "last digit":
             return f"the last digit of the points is {'5 or more' if value else '4 or less'}"
         if relation == "odd":
-            return f"the points are {'odd' if value else 'even'} in number"
+            return f"the number of points is {'odd' if value else 'even'}"
         if name == "points":
             return f"there are {RELATIONS[relation]} than {value} points"
         literal = self._literal(name, relation, value)
