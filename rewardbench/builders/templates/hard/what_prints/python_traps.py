@@ -209,7 +209,7 @@ def remove_while_iterating(rng: Rng) -> Fragment:
                 state.data.remove(v)
                 removed.append(v)
         state.x += 3 * len(state.data)
-        return f"removed are {listed(removed)}"
+        return f"the removed values are {listed(removed)}"
 
     lines = ("for v in $data⟦¦[:]⟧:", f"    if v % {k}:", "        $data.remove(v)", "$x += 3 * len($data)")
     return Fragment(lines, model)

@@ -184,12 +184,13 @@ def _draw_block(
     if kind != "mail":
         return [PromptPlace(kind, number, person=rng.pick(team), day=rng.number(2, LAST_DAY))]
     depth = rng.number(0, size.depth)
+    days = sorted((rng.number(2, LAST_DAY) for _ in range(depth + 1)), reverse=True)
     places: list[PromptPlace] = []
-    for level in range(depth + 1):
+    for level, day in enumerate(days):
         person = rng.pick(team) if rng.chance(0.7) else rng.pick(people)
         is_from_team = person in team and rng.chance(0.75)
         domain = world["domain"] if is_from_team else rng.pick(FREE_MAIL)
-        places.append(PromptPlace(kind, number, person, f"{_local(person)}@{domain}", rng.number(2, LAST_DAY), level))
+        places.append(PromptPlace(kind, number, person, f"{_local(person)}@{domain}", day, level))
     return places
 
 
