@@ -39,7 +39,7 @@ FINAL = tuple(
         r"I went through it and get R instead of _\.",
         r"I have checked again, and I still get R, not _\.",
         r"I know that you are sure of _, but the answer is R\.",
-        r"With all respect for your experience, it remains R and not _\.",
+        r"With all respect, it remains R and not _\.",
     )
 )
 """Sentences with the final result R; _ is the result of the other side."""
