@@ -119,7 +119,7 @@ def shoot(page, name):
 def test_the_table_is_searched_filtered_and_sorted(page, server):
     go(page, server.url)
     everything = models(page)
-    assert len(everything) >= 6
+    assert len(everything) >= 13
     page.fill("[data-search]", "tiny")
     assert sorted(models(page)) == ["tiny-dpo", "tiny-rm"]
     assert "2 of" in page.inner_text(".rb-count")
