@@ -181,7 +181,7 @@ def test_model_page_shows_items_and_links_back(page, server):
     assert page.query_selector("article pre.chosen")
     page.fill("[name=search]", "zzzz no such word")
     page.click("form button")
-    page.wait_for_selector("text=0 items")
+    page.wait_for_selector("text=/^0 items/")
     page.go_back()
     page.wait_for_selector("article.rb-item")
     page.go_back()
