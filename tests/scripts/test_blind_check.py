@@ -70,7 +70,7 @@ def test_agreement_counts_wrong_and_missing_answers_and_cant_as_misses(drawn: Pa
     wrong = {"first": "second", "second": "first"}[right[first]]
     output = score(drawn, {**right, first: wrong, second: "cant", third: ""})
     assert "subset=all right=18 of=21 low=0.65" in output
-    assert f"miss={key[first]['id']} answer={wrong}" in output
+    assert f"miss={key[first]['id']} second_program=none answer={wrong}" in output
 
 
 def test_a_second_draw_leaves_out_the_first(drawn: Path, tmp_path: Path) -> None:

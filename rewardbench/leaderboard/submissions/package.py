@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -15,6 +16,8 @@ from rewardbench.results import JsonObject, PackedResult, SummaryJson, object_fi
 from rewardbench.results.answers import pack_answers
 from rewardbench.results.judges import judge_of
 
+ABSOLUTE_PATH = re.compile(r"(?<![\w:/.\-])~?(?:/[^\s/'\"]+)+/([^\s/'\",;)]*[^\s/'\",;).:])")
+"""An absolute path, with its last part as the group."""
 SELF_PREFERENCE = "self_preference"
 """Bias that follows from the name of a judge; left out if its new name is of another family."""
 
@@ -98,6 +101,8 @@ def _public_manifest(manifest: JsonObject, name: str, license: str | None) -> di
     if _is_local_path(source):
         names[source] = Path(source).name
     public = {key: _replace_paths(value, names) for key, value in manifest.items()}
+    if isinstance(notes := public.get("notes"), list):  # they may name other folders, such as the base of an adapter
+        public["notes"] = [ABSOLUTE_PATH.sub(r"\1", str(note)) for note in notes]
     model = {**object_field(public, "model"), "model": name}
     if license:
         model["license"] = license

@@ -37,6 +37,7 @@ def test_packed_result_has_no_texts_and_no_local_paths(scored, tmp_path):
     summary["model"] = summary["manifest"]["model"]["model"] = str(tmp_path / "my" / "model")
     summary["manifest"]["model"]["tokenizer"] = summary["tokenizer"] = summary["model"]
     summary["manifest"]["command"] = f"rewardbench --model {tmp_path}/my/model --dataset core"
+    summary["manifest"]["notes"] += [f"It was applied to its base {tmp_path}/base-7b.", "See https://host/org/name."]
     moved = tmp_path / "model.json"
     moved.write_text(json.dumps(summary))
     results.outputs_path(moved).write_bytes(results.outputs_path(scored).read_bytes())
@@ -46,6 +47,7 @@ def test_packed_result_has_no_texts_and_no_local_paths(scored, tmp_path):
     assert summary["model"] == "org/mine"
     assert summary["manifest"]["model"]["license"] == "mit"
     assert "rewardbench --model org/mine --dataset core" in words
+    assert summary["manifest"]["notes"][-2:] == ["It was applied to its base base-7b.", "See https://host/org/name."]
     place = tmp_path / "sent.json"
     place.write_text(words)
     results.table_path(place).write_bytes(table)
