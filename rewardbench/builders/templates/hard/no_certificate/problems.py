@@ -11,15 +11,15 @@ from itertools import chain, combinations, pairwise, starmap
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.verifiers.hard.no_certificate import DecisionProblem, is_solvable
 
-SIZES = {"sum": (6, 9, 13, 24), "bins": (6, 8, 13, 17), "colour": (7, 10, 20, 30), "path": (6, 9, 12, 13)}
-"""Number of names at each rung."""
-COVER_SIZES = ((5, 6, 2), (8, 9, 3), (16, 15, 4), (24, 22, 6))
+SIZES = {"sum": (6, 9, 13, 24), "bins": (6, 8, 13, 17), "colour": (7, 10, 20), "path": (6, 9, 12)}
+"""Number of names at each rung; some families end below the last one."""
+COVER_SIZES = ((5, 6, 2), (8, 9, 3), (16, 15, 4))
 """Number of people, of skills, and of people to choose at each rung."""
 BINS = (2, 2, 3, 4)
 BIN_WEIGHTS = ((20, 99), (20, 99), (101, 499), (101, 699))
 BIN_SLACK = (2, 2, 0, 0)
 """Largest room that a drawn packing leaves in each bin over its share, at each rung."""
-DENSITY = (1.8, 2.1, 2.4, 2.5)
+DENSITY = (1.8, 2.1, 2.4)
 """Pairs in conflict for each name, at each rung."""
 LARGEST = (60, 250, 1499, 29999)
 """Largest number of an exact sum at each rung."""
