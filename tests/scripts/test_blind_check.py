@@ -73,6 +73,29 @@ def test_agreement_counts_wrong_and_missing_answers_and_cant_as_misses(drawn: Pa
     assert f"miss={key[first]['id']} second_program=none answer={wrong}" in output
 
 
+def test_the_second_program_decides_each_miss_again(tmp_path: Path) -> None:
+    run(
+        "draw",
+        tmp_path,
+        "--suite",
+        "core-hard",
+        "--subset",
+        "scopes",
+        "--rung",
+        1,
+        "--each",
+        2,
+        "--seed",
+        1,
+        "--readers",
+        1,
+    )
+    wrong = {"first": "second", "second": "first"}
+    output = score(tmp_path, {question: wrong[entry["answer"]] for question, entry in questions(tmp_path).items()})
+    for entry in questions(tmp_path).values():
+        assert f"miss={entry['id']} second_program=pass,fail answer={wrong[entry['answer']]}" in output
+
+
 def test_a_second_draw_leaves_out_the_first(drawn: Path, tmp_path: Path) -> None:
     run("draw", tmp_path, "--seed", 2, "--each", 3, "--skip", drawn / "key.json")
     first_ids = {entry["id"] for entry in questions(drawn).values()}
