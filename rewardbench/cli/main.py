@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from rewardbench.cli import options
+from rewardbench.cli.analyze import analyze
 from rewardbench.cli.arguments import drop_flag_values, expand_home
 from rewardbench.cli.cache import cache
 from rewardbench.cli.compare import compare_command
@@ -51,6 +52,7 @@ app = typer.Typer(
 app.add_typer(data, name="data")
 app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")
+app.add_typer(analyze, name="analyze")
 app.command("score")(score_command)
 app.command("doctor")(doctor_command)
 app.command("reproduce")(reproduce_command)

@@ -16,6 +16,7 @@ from rewardbench.paths import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def check_picture(path: str) -> None:
@@ -32,7 +33,14 @@ def check_picture(path: str) -> None:
 
 @contextmanager
 def open_picture(path: str, width: float, height: float, dpi: int = 100) -> Iterator[Axes]:
-    """Context manager: yield the axes of a figure, and write the picture at the end.
+    """Context manager: yield the axes of a figure, and write the picture at the end; see `open_figure`."""
+    with open_figure(path, width, height, dpi) as figure:
+        yield figure.subplots()
+
+
+@contextmanager
+def open_figure(path: str, width: float, height: float, dpi: int = 100) -> Iterator[Figure]:
+    """Context manager: yield an empty figure, and write the picture at the end.
 
     Args:
         path: a .png, .svg or .pdf file.
@@ -44,19 +52,26 @@ def open_picture(path: str, width: float, height: float, dpi: int = 100) -> Iter
         InputError: if the picture cannot be drawn or written.
     """
     check_picture(path)
+    picture = io.BytesIO()
+    with _new_figure(width, height, dpi) as figure:
+        yield figure
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")
+            figure.savefig(picture, format=Path(path).suffix[1:])
+    write_whole(path, picture.getvalue())
+
+
+@contextmanager
+def _new_figure(width: float, height: float, dpi: int) -> Iterator[Figure]:
+    """Context manager: yield an empty figure without a window, and close it at the end."""
     import matplotlib
 
     matplotlib.use("agg")
     logging.getLogger("matplotlib.font_manager").setLevel(logging.CRITICAL)  # fonts that are not installed
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(width, height), dpi=dpi, layout="constrained")
+    figure = pyplot.figure(figsize=(width, height), dpi=dpi, layout="constrained")
     try:
-        yield axes
-        picture = io.BytesIO()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")
-            figure.savefig(picture, format=Path(path).suffix[1:])
-        write_whole(path, picture.getvalue())
+        yield figure
     finally:
         pyplot.close(figure)

@@ -245,6 +245,8 @@ def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> RowJson:
         row["step_scores"] = item_scores.step_scores
     if item.group and item.has_preference and (hashes := completion_hashes(item)):
         row["completion_hashes"] = hashes
+    if item.label_strength is not None:
+        row["label_strength"] = item.label_strength
     if item.first_error is not None:
         row["first_error"] = item.first_error
     for name, column in item.meta.items():

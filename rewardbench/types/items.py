@@ -60,6 +60,8 @@ class Item:
     """The other columns of the row, unchanged."""
     tools: Tools = ()
     """The functions that the assistant may call, as JSON schemas; chat templates print them."""
+    label_strength: float | None = None
+    """How strongly the label prefers the right completions, on the scale of the data; 0 for a tie, None if unknown."""
     first_error: int | None = None
     """Of a solution with labelled steps: the index of its first wrong step; -1: all are right."""
     completion_hashes: tuple[int, ...] = ()

@@ -1,0 +1,24 @@
+"""Colours and small parts that the pictures of analyses share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER, GREY = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"),
+    "#777777",
+)
+"""Colours of Okabe and Ito, which colour-blind readers can distinguish; use different marks or dashes as well."""
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER)
+MARKS = ("o", "s", "^", "D", "v", "P")
+
+
+def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
+    """Set the title and the axis labels (with units), and remove the frame above and on the right."""
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_xlabel(x, fontsize=10)
+    axes.set_ylabel(y, fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)

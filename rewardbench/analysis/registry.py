@@ -1,0 +1,47 @@
+"""The analyses, by name: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from rewardbench.analysis.report import Report
+from rewardbench.comparison.compare import ComparedResult
+
+
+class AnalysisModule(Protocol):
+    """A module of this package that answers one question."""
+
+    def analyze(self, inputs: Sequence[ComparedResult], options: Any) -> Report:
+        """Analyze stored scores or other files; the annotation of `options` names its dataclass of options."""
+
+    def selftest(self, seeds: int | None = None) -> Report:
+        """Run the analysis on data with a planted truth; `Report.bars` are the figures that it must reach.
+
+        Args:
+            seeds: number of random seeds; None: as many as the bars are stated for.
+        """
+
+
+@dataclass(frozen=True)
+class AnalysisRow:
+    """One analysis.
+
+    Attributes:
+        name: name on the command line, with hyphens; the module has the same name with underscores.
+        inputs: what its files are, for the help; empty if it reads none.
+        summary: one line for the list of analyses.
+    """
+
+    name: str
+    inputs: str
+    summary: str
+
+    def load(self) -> AnalysisModule:
+        """Import the module of the analysis."""
+        return cast("AnalysisModule", import_module(f"rewardbench.analysis.{self.name.replace('-', '_')}"))
+
+
+ANALYSES: tuple[AnalysisRow, ...] = ()
