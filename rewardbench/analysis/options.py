@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class OptionHelp:
-    """Help and limits of one field of an options dataclass: `limit: Annotated[int, OptionHelp("Items to print", min=1)]`.
+    """Help and limits of a field of an options dataclass: `limit: Annotated[int, OptionHelp("Items", min=1)]`.
 
     The field may be a str, int, float, bool, Literal or `tuple[str, ...]` (a flag that is repeated), or optional. A
     field of type `ModelSpec | None` needs no OptionHelp: the command line gives it `--model` and the options of models.
