@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
 from rewardbench.analysis.report import Report
-from rewardbench.console.pictures import open_figure
+from rewardbench.console.pictures import open_figure, svg_of
 from rewardbench.console.strict_json import dump
 from rewardbench.paths import write_whole
 
 DPI = 150
+_NOT_DRAWN = re.compile("<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
+"""Parts of an SVG file that an element of a page does not need; its style would apply to the page."""
 
 
 def write_report(report: Report, folder: Path, settings: dict[str, object]) -> dict[str, str]:
@@ -36,11 +39,31 @@ def write_report(report: Report, folder: Path, settings: dict[str, object]) -> d
     write_whole(path, dump(content, indent=2).encode())
     files = {"report": str(path)}
     if report.draw is not None:
-        if find_spec("matplotlib") is None:
-            files["figure"] = "none: pip install 'rewardbench[plot]'"
-        else:
+        if has_matplotlib():
             files["figure"] = draw_report(report, folder / f"{stem}.png")
+        else:
+            files["figure"] = "none: pip install 'rewardbench[plot]'"
     return files
+
+
+def has_matplotlib() -> bool:
+    """Return True if pictures can be drawn."""
+    return find_spec("matplotlib") is not None
+
+
+def to_svg(report: Report) -> str:
+    """Draw the picture of a report as an SVG element for an HTML page.
+
+    Letters are drawn as paths, so that the picture needs no font. The ids in it start with the name of the report and
+    its values, so that a page may hold several pictures.
+    """
+    assert report.draw is not None
+    salt = f"{report.name} {sorted(report.values.items())}"
+    svg = svg_of(report.draw, *report.size, salt=salt)
+    start, content = _NOT_DRAWN.sub("", svg[svg.index("<svg") :]).split(">", 1)
+    view_box = re.search(r'viewBox="[-.\d ]+"', start)
+    assert view_box is not None
+    return f"<svg {view_box[0]}>{content}"
 
 
 def draw_report(report: Report, path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, get_type_hints
 
 from rewardbench.analysis.report import Report
 from rewardbench.comparison.compare import ComparedResult
@@ -42,6 +42,11 @@ class AnalysisRow:
     def load(self) -> AnalysisModule:
         """Import the module of the analysis."""
         return cast("AnalysisModule", import_module(f"rewardbench.analysis.{self.name.replace('-', '_')}"))
+
+    def options_type(self) -> type:
+        """Return the dataclass of options of the analysis."""
+        options: type = get_type_hints(self.load().analyze)["options"]
+        return options
 
 
 ANALYSES: tuple[AnalysisRow, ...] = ()

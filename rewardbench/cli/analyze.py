@@ -84,8 +84,7 @@ def analyze_callback() -> None:
 
 def _build_command(row: AnalysisRow) -> Command:
     """Build the command of an analysis from its options dataclass."""
-    module = row.load()
-    parameters = get_type_hints(module.analyze, include_extras=True)["options"]
+    parameters = row.options_type()
     group = _as_flags(parameters)
 
     def command(inputs: list[str] | None, analysis: object, report: ReportOptions) -> None:

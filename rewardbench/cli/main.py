@@ -27,6 +27,7 @@ from rewardbench.cli.leaderboard import (
     verify_result_command,
 )
 from rewardbench.cli.models import models
+from rewardbench.cli.report import report_command
 from rewardbench.cli.reproduce import reproduce_command
 from rewardbench.cli.score import score_command
 from rewardbench.cli.show import show_command
@@ -61,6 +62,7 @@ app.command("ensemble")(ensemble_command)
 app.command("gate")(gate_command)
 app.command("evaluate-and-gate")(evaluate_and_gate_command)
 app.command("show")(show_command)
+app.command("report")(report_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("submit")(submit_command)
 app.command("verify")(verify_result_command)

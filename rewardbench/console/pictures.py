@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,6 +59,19 @@ def open_figure(path: str, width: float, height: float, dpi: int = 100) -> Itera
             warnings.filterwarnings("ignore", "Glyph .* missing")
             figure.savefig(picture, format=Path(path).suffix[1:])
     write_whole(path, picture.getvalue())
+
+
+def svg_of(draw: Callable[[Figure], object], width: float, height: float, salt: str) -> str:
+    """Draw a figure as SVG with letters as paths; the same `salt`, from which its ids are made, gives the same text."""
+    picture = io.StringIO()
+    with _new_figure(width, height, dpi=100) as figure:
+        import matplotlib
+
+        draw(figure)
+        with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")
+            figure.savefig(picture, format="svg", metadata={"Date": None})
+    return picture.getvalue()
 
 
 @contextmanager
