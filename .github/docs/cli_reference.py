@@ -59,8 +59,16 @@ def command_sections(command: Any, name: str) -> Iterator[str]:
     for panel, option_rows in panels.items():
         yield f"**{panel}**\n"
         yield table("Option", option_rows)
-    for child_name, child in getattr(command, "commands", {}).items():
+    for child_name, child in children(command).items():
         yield from command_sections(child, f"{name} {child_name}")
+
+
+def children(command: Any) -> dict[str, Any]:
+    """Return the subcommands of a group by name, also of one that makes them when they are named."""
+    if not hasattr(command, "list_commands"):
+        return {}
+    context = command.context_class(command)
+    return {name: command.get_command(context, name) for name in command.list_commands(context)}
 
 
 def row(parameter: Any, label: str, command_name: str) -> str:

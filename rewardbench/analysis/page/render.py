@@ -13,6 +13,7 @@ from rewardbench.analysis.output import has_matplotlib, to_svg
 from rewardbench.analysis.page.content import PageContent, SuiteContent, without_pictures
 from rewardbench.analysis.report import Report, Value, format_value
 from rewardbench.comparison.compare import power_sentence
+from rewardbench.console.html_text import escaped
 from rewardbench.console.terminal import printable_text
 from rewardbench.metrics import MEANINGS
 from rewardbench.results.breakdown_table import breakdown_tables
@@ -195,6 +196,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=escaped,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -10,7 +10,10 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 
+from markupsafe import Markup
+
 from rewardbench import results
+from rewardbench.analysis.page import render_report, run_analyses
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.index import read_credits
@@ -53,6 +56,7 @@ class Library:
         self._refreshed_at = time.monotonic()
         self._refreshing = threading.Lock()
         self.scored = lru_cache(maxsize=64)(self._scored)
+        self.analyses = lru_cache(maxsize=256)(self._analyses)
 
     def rows(self) -> Board:
         """Return the current rows; older than `FRESH` seconds, they are refreshed in the background."""
@@ -117,6 +121,14 @@ class Library:
         texts = self.texts(row)
         items = [_with_texts(item, texts) for item in scored.suite.items]
         return replace(scored, suite=replace(scored.suite, items=items))
+
+    def _analyses(self, key: str, mark: str) -> tuple[Markup, ...]:
+        """Return the analyses of a row that its scores allow, such as its calibration, as HTML."""
+        try:
+            reports, _ = run_analyses(self.scored(key, mark))
+        except InputError:  # totals only; the page says so where its items would be
+            return ()
+        return tuple(render_report(report) for report in reports)
 
     def texts(self, row: LeaderboardRow) -> dict[str, Item]:
         """Return the items of a suite by id, if the package includes it in the same revision as the row's."""

@@ -6,13 +6,13 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from rewardbench.console.html_text import escaped
 from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.types import BADGES
 
 TEMPLATES = Path(__file__).with_name("templates")
-_BRACES = str.maketrans({"{": "&#123;", "}": "&#125;", "$": "&#36;", "`": "&#96;"})
 
 
 def render(template: str, **values: object) -> Markup:
@@ -23,19 +23,6 @@ def render(template: str, **values: object) -> Markup:
         values: variables of the template. Everything but `Markup` is escaped.
     """
     return Markup(_ENVIRONMENT.get_template(template).render(**values))
-
-
-def escaped(value: object) -> Markup:
-    """Escape text for an element or a quoted attribute, also against the placeholders of Gradio's templates.
-
-    >>> print(escaped('<b onclick="x">${1}{{2}}'))
-    &lt;b onclick=&#34;x&#34;&gt;&#36;&#123;1&#125;&#123;&#123;2&#125;&#125;
-    >>> print(escaped(Markup("<b>")))
-    <b>
-    """
-    if isinstance(value, Markup):
-        return value
-    return Markup(str(escape(str(value))).translate(_BRACES))
 
 
 def address(**query: object) -> str:

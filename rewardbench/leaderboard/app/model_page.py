@@ -44,6 +44,7 @@ def build_page(library: Library, row: LeaderboardRow, query: Mapping[str, str]) 
         subsets=[subset for subset in row.subsets if subset.name not in sections],
         breakdowns=list(breakdown_tables(list(map(_estimate, row.breakdowns)))),
         items=_items(library, row, query),
+        analyses=library.analyses(row.key, row.mark),
         manifest=manifest,
         error=error,
     )
