@@ -49,4 +49,6 @@ class AnalysisRow:
         return options
 
 
-ANALYSES: tuple[AnalysisRow, ...] = ()
+ANALYSES: tuple[AnalysisRow, ...] = (
+    AnalysisRow("bias", "Results (.json)", "Effects of style and position on the choices of a model"),
+)

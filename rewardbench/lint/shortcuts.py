@@ -17,8 +17,12 @@ Shortcut = Callable[[str, str], float]
 LONGEST = 100_000
 """Characters of a text, from its start, that are split into words."""
 
-MARKDOWN = re.compile(r"^#{1,6} |^[^\S\n]*[-*] |^[^\S\n]*\d+\. |\*\*|`|^\|", re.MULTILINE)
-"""Patterns for bullets match within one line only, which keeps the time linear."""
+_LIST, _MARKUP = r"^[^\S\n]*(?:[-*]|\d+\.) ", r"^#{1,6} |\*\*|`|^\|"
+LIST_ITEM = re.compile(_LIST, re.MULTILINE)
+"""Matches within one line only, which keeps the time linear."""
+MARKUP = re.compile(_MARKUP, re.MULTILINE)
+"""Headings, bold, code and tables: markdown other than lists."""
+MARKDOWN = re.compile(f"{_LIST}|{_MARKUP}", re.MULTILINE)
 REFUSAL = re.compile(
     r"\b(sorry|apologi[sz]e|can(?:no|')t|can not|won'?t|unable|not able|refuse|decline|inappropriate|illegal|harmful"
     r"|unethical|dangerous|as an ai|language model|i must|not comfortable)\b",

@@ -159,13 +159,13 @@ def _family_side(family: str) -> _Side:
     """Return the function that is 1 if only the right completion is by this family, -1 if only the wrong one is."""
 
     def side(item: Item, right: int, wrong: int) -> int:
-        is_right, is_wrong = model_family(_writer(item, right)) == family, model_family(_writer(item, wrong)) == family
+        is_right, is_wrong = model_family(writer(item, right)) == family, model_family(writer(item, wrong)) == family
         return is_right - is_wrong
 
     return side
 
 
-def _writer(item: Item, index: int) -> str:
+def writer(item: Item, index: int) -> str:
     """Return the name of the model that wrote a completion; empty if it is unknown.
 
     A column may have one name for all right or all wrong responses, or a list with a name for each. The column `models`

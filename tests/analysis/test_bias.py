@@ -1,0 +1,220 @@
+"""Bias: the regressions against statsmodels, planted effects of length, authorship and position, and unfit results."""
+
+from dataclasses import replace
+from math import nan
+from pathlib import Path
+
+import numpy as np
+import pytest
+from groups import mirror, scored, suite_of
+from synthetic import mirrors, scores, store
+
+from rewardbench import InputError, evaluate
+from rewardbench.analysis import bias
+from rewardbench.analysis.planted_bias import judge_position, measure_planted_bias
+from rewardbench.analysis.style_features import FEATURES, measure_style, response_texts
+from rewardbench.analysis.style_pairs import collect_pairs, fit_style
+from rewardbench.stats.regression import fit_linear, fit_logistic, independent_columns
+from rewardbench.types import Item, Message
+
+
+def length_of(prompt, completion):
+    return len(completion)
+
+
+def clustered(seed, outcome):
+    """Return a design, outcomes and clusters of two rows that share noise."""
+    random = np.random.default_rng(seed)
+    clusters = np.repeat(np.arange(80), 2)
+    design = np.column_stack([np.ones(160), random.normal(size=(160, 2))])
+    signal = design @ [0.3, 0.5, -0.2] + np.repeat(random.normal(size=80), 2)
+    return design, outcome(signal, random), clusters
+
+
+def test_linear_regression_is_that_of_statsmodels():
+    import statsmodels.api as sm
+
+    design, response, clusters = clustered(0, lambda signal, random: signal + random.normal(size=160))
+    weights = np.random.default_rng(1).uniform(0.5, 2, 160)
+    expected = sm.WLS(response, design, weights).fit(cov_type="cluster", cov_kwds={"groups": clusters})
+    regression = fit_linear(design, response, clusters, weights)
+    assert regression.coefficients == pytest.approx(expected.params)
+    assert regression.errors == pytest.approx(expected.bse)
+
+
+def test_logistic_regression_is_that_of_statsmodels():
+    import statsmodels.api as sm
+
+    design, response, clusters = clustered(2, lambda signal, random: (signal > random.logistic(size=160)) * 1.0)
+    expected = sm.Logit(response, design).fit(disp=0, cov_type="cluster", cov_kwds={"groups": clusters})
+    regression = fit_logistic(design, response, clusters, penalty=0.0)
+    assert regression.coefficients == pytest.approx(expected.params, abs=1e-5)
+    assert regression.errors == pytest.approx(expected.bse, rel=0.02)  # statsmodels has another correction for n
+
+
+def test_a_column_that_others_determine_is_left_out():
+    column = np.arange(6.0)
+    design = np.column_stack([np.ones(6), column, 3 - 2 * column, np.zeros(6), column**2])
+    assert independent_columns(design) == [0, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "feature", "count"),
+    [
+        ("1. one\n2. two\n- three", "lists", 3),
+        ("# Title\nuse **bold** and `code`", "markdown", 5),
+        ("I’m sorry, but I can’t.", "refusal", 2),
+        ("Perhaps; I'm not entirely sure. It might, I think.", "hedging", 4),
+        ("What a great question! You're absolutely right.", "sycophancy", 2),
+        ("I mightily agreed that the question is great.", "hedging", 0),
+        ("naïve 東京 🙂", "length", 10),
+    ],
+)
+def test_a_feature_counts(text, feature, count):
+    assert measure_style([text])[0, list(FEATURES).index(feature)] == count
+
+
+def test_features_of_a_rendered_text_are_those_of_its_response():
+    prompt = "Sorry. A list, please:\n- **one**\n"
+    replies = ["- I can not\n- do it", "- I can do it", "No."]
+    rendered = [(Message(role="assistant", content=f"[INST] {prompt} [/INST] {reply}</s>"),) for reply in replies]
+    style = measure_style(response_texts(Item("a", "s", (), tuple(rendered), rendered=True)))
+    expected = measure_style(replies)
+    assert (style - style[0]).tolist() == (expected - expected[0]).tolist()
+
+
+def test_planted_biases_are_recovered():
+    values = measure_planted_bias(1, pairs=1500)
+    assert values["lambda_max_abs_err"] < 0.03
+    assert values["swap_inconsistency"] == pytest.approx(0.3, abs=0.05)
+    assert values["length_only_raw_accuracy"] > 0.55
+    assert values["length_only_accuracy"] == 0.5
+
+
+def test_a_judge_without_position_bias_is_consistent(monkeypatch):
+    monkeypatch.setattr("rewardbench.analysis.planted_bias.POSITION_SHARE", 0.0)
+    biases, inconsistencies = judge_position(np.random.default_rng(0), 50)
+    assert {*biases, *inconsistencies} == {0.0}
+
+
+def test_a_model_of_length_only_has_half_on_mirrors(tmp_path):
+    groups = [mirror(f"g{n}", x="y" * (10 + n % 7), y="n" * (12 - n % 5)) for n in range(40)]
+    suite = suite_of(*groups)
+    path = store(tmp_path, suite, scored(suite, length_of), "by-length")
+    report = bias.analyze([path], bias.BiasOptions())
+    assert report.values["lambda_length"] == pytest.approx(1)
+    assert report.values["style_controlled_accuracy"] == 0.5
+    assert report.values["style_r2"] == pytest.approx(1)
+    assert "rewards length (+1.00 sd" in report.sentence
+
+
+def test_the_writer_of_a_response_has_an_effect():
+    rows = []
+    for number in range(60):
+        models = ("ours-7b", "other-70b") if number % 3 else ("other-70b", "ours-7b")
+        texts = [f"{'better' if name == 'ours-7b' else 'poorly'} put {number:03d}" for name in models]
+        rows.append(dict(zip(("chosen_model", "rejected_model", "chosen", "rejected"), (*models, *texts), strict=True)))
+        rows[-1]["prompt"] = f"question {number}"
+    random = np.random.default_rng(0)
+    noise = {row["prompt"]: random.normal() for row in rows}
+
+    def prefers_ours(prompt, completion):
+        return 2 * ("better" in completion) + 0.1 * noise[prompt] * len(completion) % 1
+
+    pairs = collect_pairs(evaluate(prefers_ours, rows).to_model_scores())
+    (effect,) = (effect for effect in fit_style(pairs).effects if effect.name.startswith("by "))
+    assert pairs.names[-2:] == ("by other-70b", "by ours-7b")
+    assert effect.name == "by other-70b"
+    assert effect.slope == pytest.approx(-2, abs=0.2)
+
+
+def test_several_models_have_keys_of_their_names_and_a_picture(tmp_path):
+    suite = mirrors(20)
+    paths = [store(tmp_path, suite, scores(suite, share, 1), name) for share, name in ((0.6, "a-1"), (0.9, "b/2"))]
+    report = bias.analyze(paths, bias.BiasOptions())
+    assert {"a_1_accuracy", "b_2_accuracy"} < report.values.keys()
+    assert report.values["b_2_accuracy"] > report.values["a_1_accuracy"]
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    report.draw(figure)
+    assert [axes.get_xlabel() != "" for axes in figure.axes] == [True, True]
+    assert "n = 80" in figure.axes[1].get_yticklabels()[0].get_text()
+
+
+def test_equal_scores_have_no_effects():
+    suite = mirrors(20)
+    report = bias.analyze([result(suite, scored(suite, lambda prompt, text: 1.0))], bias.BiasOptions())
+    assert report.values["accuracy"] == report.values["style_controlled_accuracy"] == 0.5
+    assert report.values["style_r2"] == 0.0
+    assert report.sentence.startswith("No feature of style has a measurable effect")
+
+
+def test_unscored_items_are_left_out(tmp_path):
+    suite = mirrors(20)
+    item_scores = scores(suite, 0.8)
+    item_scores[3] = replace(item_scores[3], scores=(nan, nan), reason="too long")
+    report = bias.analyze([store(tmp_path, suite, item_scores, "m")], bias.BiasOptions())
+    assert report.values["pairs"] == 79
+    assert "m: 1 items without scores or texts are left out." in report.notes
+
+
+def result(suite, item_scores):
+    from rewardbench.results.scored import ModelScores
+
+    return ModelScores("m", suite, tuple(item_scores), Path("m.json"))
+
+
+def without_texts(suite):
+    return replace(
+        suite,
+        items=[replace(item, completions=(({**item.completions[0][0], "content": ""},),) * 2) for item in suite.items],
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        (lambda suite: [], "bias needs at least one result"),
+        (lambda suite: [result(suite, scores(suite, 0.5))] * 13, "at most 12 results, and there are 13"),
+        (lambda suite: [result(without_texts(suite), scores(suite, 0.5))], "m.json has 0 scored pairs with texts (40 "),
+        (
+            lambda suite: [result(suite, scored(suite, lambda prompt, text: 1.7e308 if "right" in text else -1.7e308))],
+            "rescale the scores",
+        ),
+    ],
+)
+def test_unfit_results_are_rejected(case, message):
+    with pytest.raises(InputError) as error:
+        bias.analyze(case(mirrors(20, ("Chat",))), bias.BiasOptions())
+    assert message in str(error.value)
+
+
+def test_other_data_than_the_scored_is_rejected(tmp_path):
+    suite = mirrors(20)
+    path = store(tmp_path, suite, scores(suite, 0.8), "m")
+    (tmp_path / "other.jsonl").write_text('{"prompt": "1 + 1?", "chosen": "2", "rejected": "3"}\n')
+    with pytest.raises(InputError, match="has other items than"):
+        bias.analyze([path], bias.BiasOptions(dataset=str(tmp_path / "other.jsonl")))
+
+
+@pytest.mark.slow
+def test_the_self_test_keeps_its_bounds():
+    report = bias.selftest()
+    assert report.missed() == []
+
+
+@pytest.mark.slow
+def test_100_000_items_take_less_than_a_minute(tmp_path):
+    import resource
+    import time
+
+    groups = [mirror(f"g{n}", x="yes " * (20 + n % 70), y="no, sorry " * (12 - n % 5)) for n in range(50_000)]
+    suite = suite_of(*groups)
+    random = np.random.default_rng(0)
+    model = result(suite, scored(suite, lambda prompt, text: len(text) + random.normal()))
+    start, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    report = bias.analyze([model], bias.BiasOptions())
+    assert report.values["pairs"] == 100_000
+    assert time.process_time() - start < 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 2_000_000
