@@ -119,15 +119,16 @@ def shuffle_lists(texts: Sequence[str], rng: Rng) -> list[str]:
     """Shuffle the items of bulleted lists, where no word says that their order matters."""
     if any(ORDERED.search(text) for text in texts):
         return list(texts)
-    return _map_prose(texts, lambda prose: BULLETS.sub(lambda match: _shuffle_lines(match[0], rng), prose))
+    seed = rng.number(0, 2**31)
+    return _map_prose(texts, lambda prose: BULLETS.sub(lambda match: _shuffle_lines(match[0], seed), prose))
 
 
-def _shuffle_lines(block: str, rng: Rng) -> str:
-    """Return lines in another order; nested lists stay as they are."""
+def _shuffle_lines(block: str, seed: int) -> str:
+    """Return lines in another order, which depends on nothing else; nested lists stay as they are."""
     lines = block.removesuffix("\n").split("\n")
     if len({len(line) - len(line.lstrip()) for line in lines}) > 1 or len(set(lines)) < 2:
         return block
-    shuffled = lines
+    rng, shuffled = Rng(f"{seed}/{block}"), lines
     while shuffled == lines:
         shuffled = rng.sample(lines, len(lines))
     return "\n".join(shuffled) + ("\n" if block.endswith("\n") else "")
