@@ -25,7 +25,7 @@ from rewardbench.errors import InputError
 from rewardbench.manifest import build_manifest
 from rewardbench.metrics import credit, gap, margin_by_rule, rule_of, with_threshold
 from rewardbench.paths import path_as_text
-from rewardbench.results import assemble, why_unscored
+from rewardbench.results import assemble, why_unscored, with_calibration
 from rewardbench.results.judges import protocol_of
 from rewardbench.results.scored import ModelScores
 from rewardbench.scorers import load_scorer
@@ -150,10 +150,10 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         num_processes: number of worker processes; does not change scores.
         cache: read scores from the local cache, and write them to it.
         step_threshold: score below which a labelled step counts as wrong, by a process reward model; None is 0.5.
+        calibration: measure the calibration of the margins: temperature, calibration errors and their noise floor.
 
     Returns:
-        An Evaluation: `.score` is the headline with its 95 % interval, `.items` the scores, `.to_pandas()` a DataFrame
-        with a row per item; `.save(folder)` writes the files that the command writes.
+        An Evaluation: `.score` with its interval, `.items`, `.to_pandas()`, and `.save(folder)` as the command does.
 
     Raises:
         InputError: for bad input, with a one-line message.
@@ -265,6 +265,8 @@ def run(
         )
         record["fresh"] = fresh.revision
     result = assemble(suite, scorer.name, scorer.model_type, scored.items, record, fresh_gap)
+    if settings.calibration:
+        result = with_calibration(result, suite)
     return result, suite
 
 

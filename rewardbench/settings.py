@@ -341,7 +341,7 @@ class Settings(Inputs):
     cache: bool = False
     """Whether scores are read from and written to the local cache."""
     step_threshold: float | None = None
-    """Score below which a labelled step counts as wrong; None: 0.5."""
+    calibration: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -397,3 +397,4 @@ class EvaluateOptions(ScorerOptions, total=False):
     fresh: int | None
     num_processes: int | None
     step_threshold: float | None
+    calibration: bool

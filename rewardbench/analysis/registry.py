@@ -53,4 +53,5 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("bias", "Results (.json)", "Effects of style and position on the choices of a model"),
     AnalysisRow("robustness", "", "Decisions that change where a text changes but its meaning does not"),
     AnalysisRow("word-pairs", "", "Reward of a plain term against its euphemism in the same sentence"),
+    AnalysisRow("calibration", "Results (.json)", "Temperature and calibration errors of margins"),
 )

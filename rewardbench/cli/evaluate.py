@@ -84,6 +84,9 @@ class ItemOptions:
         float | None,
         flag(DATA, "step_threshold", "Score below which a labelled step counts as wrong; default: 0.5"),
     ] = None
+    calibration: Annotated[
+        bool, flag(OUTPUT, "calibration", "Also measure the calibration of the margins, and store it")
+    ] = False
     debug: Annotated[bool, flag(DATA, "debug", "Score only the first 10 items")] = False
 
     def datasets(self) -> list[str]:
@@ -198,6 +201,7 @@ class Arguments:
             load_json=self.items.load_json,
             fresh=self.items.fresh,
             step_threshold=self.items.step_threshold,
+            calibration=self.items.calibration,
             limit=self.items.limit or (10 if self.items.debug else None),
             batch_size=self.batch.batch_size,
             batch_tokens=self.batch.batch_tokens,

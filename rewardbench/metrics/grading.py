@@ -60,15 +60,13 @@ def grade(suite: Suite, item_scores: Sequence[ItemScores]) -> list[GradedItem]:
 
 
 def _grade_item(item: Item, item_scores: ItemScores, rule: Rule, suite: Suite) -> GradedItem:
-    group = ("group", item.group) if item.group else ("item", item.id)
-    cluster = column_value(item.meta, suite.cluster_by)
     columns = [(name, column_value(item.meta, name)) for name in suite.breakdowns]
     is_mirrored = bool(item.group) and suite.headline == "mirror"
     return GradedItem(
         id=item.id,
         subset=item.subset,
-        group=group,
-        cluster=(suite.cluster_by, cluster) if cluster else group,
+        group=_group_of(item),
+        cluster=cluster_of(item, suite),
         is_labelled=item.is_labelled,
         num_correct=item.num_correct,
         first_error=item.first_error,
@@ -82,6 +80,16 @@ def _grade_item(item: Item, item_scores: ItemScores, rule: Rule, suite: Suite) -
         hashes=completion_hashes(item) if is_mirrored else (),
         columns=tuple(columns),
     )
+
+
+def _group_of(item: Item) -> Hashable:
+    return ("group", item.group) if item.group else ("item", item.id)
+
+
+def cluster_of(item: Item, suite: Suite) -> Hashable:
+    """Return the cluster of an item: the value of the suite's column of clusters, else its group, else the item."""
+    cluster = column_value(item.meta, suite.cluster_by)
+    return (suite.cluster_by, cluster) if cluster else _group_of(item)
 
 
 def column_value(columns: Mapping[str, object], name: str) -> str:

@@ -20,6 +20,7 @@ from rewardbench.results.files import (
     to_rows,
     to_summary,
     why_unscored,
+    with_calibration,
 )
 from rewardbench.results.read import (
     read_object,
@@ -60,4 +61,5 @@ __all__ = [
     "to_summary",
     "translate_parse_errors",
     "why_unscored",
+    "with_calibration",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from math import inf, isfinite, nan
 from pathlib import Path
 from typing import Final, TypeVar
@@ -89,6 +89,20 @@ def assemble(
     )
 
 
+def with_calibration(result: Result, suite: Suite) -> Result:
+    """Return a result with the calibration of its margins, or with a note if there are too few pairs."""
+    from rewardbench.metrics import calibration
+
+    scores = {item_scores.id: item_scores for item_scores in result.items}
+    pairs = calibration.pair_margins(suite, [scores[item.id] for item in suite.items])
+    measured = calibration.calibrate(pairs.margins, pairs.clusters)
+    if measured is None:
+        note = f"Calibration was not measured: it needs {calibration.FEWEST} scored pairs, and there are {pairs.count}."
+        notes = [*result.manifest.get("notes", ()), note]
+        return replace(result, manifest={**result.manifest, "notes": notes})
+    return replace(result, calibration=measured)
+
+
 def counts_steps(manifest: Mapping[str, object]) -> bool:
     """Return True if the manifest of a result has rules by which labelled steps count."""
     rules = object_field(object_field(manifest, "suite"), "rules")
@@ -143,6 +157,8 @@ def to_summary(result: Result) -> SummaryJson:
         values["order_inconsistency"] = asdict(result.order_inconsistency)
     if result.biases:
         values["biases"] = list(map(asdict, result.biases))
+    if result.calibration:
+        values["calibration"] = asdict(result.calibration)
     summary: SummaryJson = to_plain(values)
     return summary
 

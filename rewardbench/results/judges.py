@@ -10,7 +10,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from rewardbench.results.schema import NUMBER, SENTENCE, STRING, BaseRecord, is_number, must
+from rewardbench.results.schema import NUMBER, STRING, BaseRecord, is_number, must
+from rewardbench.results.schema_errors import SENTENCE
 from rewardbench.scorers.judge.answers import FAILURES
 from rewardbench.types import ItemScores
 

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from rewardbench.errors import InputError
 from rewardbench.metrics import column_value
-from rewardbench.results.schema import LONGEST_ROW_TEXT, RowRecord, describe_first_error
+from rewardbench.results.schema import LONGEST_ROW_TEXT, RowRecord
+from rewardbench.results.schema_errors import describe_first_error
 from rewardbench.results.types import RowJson, read_completion_hashes, read_order_inconsistency, read_position_bias
 
 if TYPE_CHECKING:

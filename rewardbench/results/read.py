@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from rewardbench.errors import InputError
 from rewardbench.results import parquet
 from rewardbench.results.files import OUTPUTS_HASH, SCHEMA, outputs_path, spare_path, table_path
-from rewardbench.results.schema import EstimateRecord, ResultSummary, SummaryHeader, describe_first_error
+from rewardbench.results.schema import EstimateRecord, ResultSummary, SummaryHeader
+from rewardbench.results.schema_errors import describe_first_error
 from rewardbench.results.types import (
     RowJson,
     SummaryJson,
@@ -55,6 +56,7 @@ def read_result(path: str | Path) -> Result:
             items=tuple(map(_item_scores, read_rows(path, data))),
             order_inconsistency=_estimate(summary.order_inconsistency) if summary.order_inconsistency else None,
             biases=tuple(map(_estimate, summary.biases)),
+            calibration=summary.calibration.to_calibration() if summary.calibration else None,
         )
 
 

@@ -20,7 +20,7 @@ from rewardbench.errors import InputError
 from rewardbench.metrics import MEANINGS, reaches
 from rewardbench.results.breakdown_table import breakdown_tables, to_rich
 from rewardbench.results.judges import JudgeRecord, count_reasons, judge_of
-from rewardbench.types import Estimate, Metric, Result
+from rewardbench.types import Calibration, Estimate, Metric, Result
 
 PREFIXES = {"pair": "section", "mirror": "mirror", "turn": "turn"}
 """Prefix of the `key=value` line of a section, by metric: accuracy of items, of mirrors, or of turn pairs."""
@@ -117,6 +117,18 @@ def _print_table(result: Result, console: Console) -> None:
         _print(console, f"… and {left_out:,} more sections and subsets, in the JSON file")
     print_meanings([result], console)
     print_breakdowns(result, console)
+    if result.calibration:
+        _print(console, _calibration_sentence(result.calibration))
+
+
+def _calibration_sentence(calibration: Calibration) -> str:
+    """Say how far confidence is from accuracy, before and after temperature scaling, and what chance alone gives."""
+    before, after = calibration.before, calibration.after
+    temperature = f"{calibration.temperature:.2f}{' (its bound)' if calibration.at_bound else ''}"
+    return (
+        f"calibration: ECE {before.ece:.3f} as is, {after.ece:.3f} at temperature {temperature}; "
+        f"chance alone gives {after.floor:.3f} (95 %: {after.floor_high:.3f}) on these {calibration.n:,} pairs."
+    )
 
 
 def print_meanings(suite_results: Iterable[Result], console: Console) -> None:
@@ -162,6 +174,19 @@ def key_values(result: Result) -> Iterator[str]:
     for estimate in result.gap[2:]:
         yield f"built.gap_low={_decimal(estimate.low)}"
         yield f"built.gap_high={_decimal(estimate.high)}"
+    if result.calibration:
+        yield from _calibration_values(result.calibration)
+
+
+def _calibration_values(calibration: Calibration) -> Iterator[str]:
+    """Yield the temperature, and the calibration errors before and after it, as `key=value` lines."""
+    for name in ("temperature", "temperature_low", "temperature_high"):
+        yield f"{name}={_decimal(getattr(calibration, name))}"
+    yield f"temperature_at_bound={int(calibration.at_bound)}"
+    for suffix, errors in (("", calibration.before), ("_scaled", calibration.after)):
+        for name, value in asdict(errors).items():
+            yield f"calibration.{name}{suffix}={_decimal(value)}"
+    yield f"calibration.n={calibration.n}"
 
 
 def _metric_values(result: Result) -> Iterator[str]:

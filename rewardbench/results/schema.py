@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Annotated, Any, Literal, LiteralString, TypeGuard
 
 from pydantic import (
@@ -20,18 +21,16 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    ValidationError,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
-from rewardbench.types import Credit, Metric, Rule, is_weight
+from rewardbench.results.schema_errors import CLAUSE, RULE, SENTENCE
+from rewardbench.types import Calibration, CalibrationErrors, Credit, Metric, Rule, is_weight
 
 LONGEST_ROW_TEXT = 4_096
 """Maximum number of characters of an id, subset, group or reason in a row."""
-LONGEST_PRINTED = 60
-"""Maximum number of characters of a rejected value in an error message."""
 
 
 def is_share(value: object) -> bool:
@@ -46,10 +45,6 @@ def is_share(value: object) -> bool:
 def is_number(value: object) -> TypeGuard[int | float]:
     """Return True for an int or a float; a bool is not a number here."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-RULE, CLAUSE, SENTENCE = "rule", "clause", "sentence"
-"""Types of our errors: the message follows "FIELD is VALUE, ", or follows "FIELD ", or is complete."""
 
 
 def must(check: Callable[[object], bool], message: str, kind: LiteralString = RULE) -> PlainValidator:
@@ -141,6 +136,54 @@ class EstimateRecord(BaseRecord):
     """Items of which a completion was cut to the maximum length."""
     section: TextField = ""
     """Section of a subset."""
+
+
+class CalibrationErrorsRecord(BaseRecord):
+    """Calibration errors of pairs, each from 0 to 1."""
+
+    model_config = ConfigDict(title="CalibrationErrors")
+
+    ece: ShareField
+    """Expected calibration error over 15 bins of equal width."""
+    ece_mass: ShareField
+    """The same over 15 bins with equal numbers of pairs."""
+    smooth_ece: ShareField
+    """Smooth ECE, which has no bins."""
+    brier: ShareField
+    """Brier score."""
+    floor: ShareField
+    """Mean `ece` that chance alone gives a perfectly calibrated model."""
+    floor_high: ShareField
+    """95 % quantile of that."""
+
+
+class CalibrationRecord(BaseRecord):
+    """Temperature of the margins of pairs, and calibration errors without it and with it."""
+
+    model_config = ConfigDict(title="Calibration")
+
+    n: CountField
+    """Number of pairs."""
+    temperature: NumberField
+    """Temperature from 0.02 to 50, fitted by maximum likelihood on all pairs."""
+    temperature_low: NumberField
+    """Lower limit of its interval."""
+    temperature_high: NumberField
+    """Upper limit of its interval."""
+    at_bound: bool
+    """Whether the temperature is at a bound: every pair is right, or the margins are uninformative."""
+    before: CalibrationErrorsRecord
+    """Errors of the margins as they are."""
+    after: CalibrationErrorsRecord
+    """Errors of the margins divided by a temperature; each half of the pairs by that fitted on the other half."""
+
+    def to_calibration(self) -> Calibration:
+        """Return the calibration without the fields that this version does not know."""
+        values = self.model_dump(include={field.name for field in fields(Calibration)})
+        names = {field.name for field in fields(CalibrationErrors)}
+        for errors in ("before", "after"):
+            values[errors] = CalibrationErrors(**getattr(self, errors).model_dump(include=names))
+        return Calibration(**values)
 
 
 class StatedFigure(BaseRecord):
@@ -248,6 +291,8 @@ class ResultSummary(SummaryHeader):
     """Of pairwise and listwise scorers, the share of items whose preferred completion changes with the order."""
     biases: Sequence[EstimateRecord] = ()
     """Of judges, differences from -1 to 1 by which something other than quality moves their choices; else missing."""
+    calibration: CalibrationRecord | None = None
+    """Temperature and calibration errors of the margins; only if they were measured (`--calibration`)."""
     extra_results: Any = None
     """Value of each subset by name, as rewardbench 0.1 wrote it."""
     date: Any = None
@@ -311,63 +356,6 @@ class RowRecord(BaseModel):
         if self.id is None or self.scores is None:
             raise PydanticCustomError(SENTENCE, "has no id or no scores")
         return self
-
-
-CLAUSES = {
-    "list_type": "which is not a list",
-    "sequence_str": "which is not a list",
-    "is_instance_of": "which is not a list",
-    "dict_type": "which is not an object",
-    "model_type": "which is not an object",
-    "int_type": "which is not an integer",
-    "literal_error": "which is not one of the allowed values",
-    "too_long": "which is too long",
-}
-"""Our messages for pydantic's own types of error."""
-
-
-def describe_first_error(error: ValidationError) -> str:
-    """Return the first error of a record as a clause: the field, its value, and what is wrong with it."""
-    return describe_errors(error)[0]
-
-
-def describe_errors(error: ValidationError, most: int = 50) -> list[str]:
-    """Return the errors of a record as clauses in ASCII, without repetition; at most `most` errors are described."""
-    clauses = map(_describe, error.errors(include_url=False)[:most])
-    return list(dict.fromkeys(clauses))
-
-
-def _describe(details: ErrorDetails) -> str:
-    kind, message, path = details["type"], details["msg"], _format_path(details["loc"])
-    if kind == SENTENCE:
-        return message
-    if kind == CLAUSE:
-        return f"{path} {message}"
-    if not details["loc"]:
-        return f"the name of a field, {format_untrusted(details['input'])}, cannot be read"
-    if kind == "missing":
-        return f"{path} is missing"
-    if kind == "extra_forbidden":
-        return f"there is no field {format_untrusted(details['loc'][-1])} in a result"
-    clause = message if kind == RULE else CLAUSES.get(kind, "which cannot be read")
-    return f"{path} is {format_untrusted(details['input'])}, {clause}"
-
-
-def _format_path(steps: Sequence[int | str]) -> str:
-    """Return the path of a field, such as `sections[0].value`."""
-    path = ""
-    for step in steps:
-        if isinstance(step, int):
-            path += f"[{step}]"
-        else:
-            path += ("." if path else "") + ascii(step)[1:-1][:LONGEST_PRINTED]
-    return path
-
-
-def format_untrusted(value: object) -> str:
-    """Return an untrusted value as printable ASCII, cut to `LONGEST_PRINTED` characters."""
-    text = ascii(value)
-    return text if len(text) <= LONGEST_PRINTED else text[: LONGEST_PRINTED - 3] + "..."
 
 
 def json_schema() -> str:

@@ -51,6 +51,7 @@ class SummaryJson(TypedDict):
     gap: list[EstimateJson]
     order_inconsistency: NotRequired[EstimateJson]
     biases: NotRequired[list[EstimateJson]]
+    calibration: NotRequired[dict[str, Any]]
     extra_results: dict[str, float | None]
     manifest: dict[str, Any]
     date: NotRequired[str]

@@ -20,12 +20,14 @@ from rewardbench.types.items import (
     is_weight,
 )
 from rewardbench.types.requests import Request, TextRequest, TokenRequest, decode_request
-from rewardbench.types.results import Estimate, ItemScores, Result
+from rewardbench.types.results import Calibration, CalibrationErrors, Estimate, ItemScores, Result
 from rewardbench.types.scorers import BatchTraits, Score, Scorer, ScorerReport, one_bucket
 
 __all__ = [
     "Aggregation",
     "BatchTraits",
+    "Calibration",
+    "CalibrationErrors",
     "Credit",
     "Estimate",
     "Item",

@@ -44,6 +44,42 @@ class Estimate:
     section: str = ""
 
 
+@dataclass(frozen=True)
+class CalibrationErrors:
+    """How far the confidence in pairs, sigmoid(abs(margin)), is from the share that is right."""
+
+    ece: float
+    """Expected calibration error over 15 bins of equal width of the unit interval."""
+    ece_mass: float
+    """The same over 15 bins with equal numbers of pairs."""
+    smooth_ece: float
+    """Smooth ECE, which has no bins."""
+    brier: float
+    """Mean squared difference between the probability of the label and 1."""
+    floor: float
+    """Mean `ece` that chance alone gives a perfectly calibrated model with these confidences and clusters."""
+    floor_high: float
+    """95 % quantile of that."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Temperature of the margins of pairs, and calibration errors without it and with it."""
+
+    n: int
+    """Number of pairs."""
+    temperature: float
+    """Fitted by maximum likelihood on all pairs."""
+    temperature_low: float
+    temperature_high: float
+    at_bound: bool
+    """True if the temperature is at its lower or upper bound, so that it means no more than "at most" or "at least"."""
+    before: CalibrationErrors
+    """Of the margins as they are."""
+    after: CalibrationErrors
+    """Of the margins divided by a temperature; each half of the clusters by that fitted on the other half."""
+
+
 @dataclass(frozen=True, repr=False)
 class Result:
     """The result of one run: estimates, per-item scores, and the manifest of how they were computed."""
@@ -75,6 +111,8 @@ class Result:
     subset; empty if no group has turn pairs."""
     breakdowns: tuple[Estimate, ...] = ()
     """The score by the values of a column, named `rung.1`, and `SUBSET/rung.1` of a subset."""
+    calibration: Calibration | None = None
+    """Temperature and calibration errors of the margins; None if not measured."""
 
     def __repr__(self) -> str:
         """Format model, suite and headline as one line."""

@@ -10,7 +10,8 @@ from synthetic import changed, mirrors, scores, store
 import rewardbench.results
 from rewardbench.errors import InputError
 from rewardbench.results import read_result, read_summary
-from rewardbench.results.schema import ResultSummary, RowRecord, describe_first_error, json_schema
+from rewardbench.results.schema import ResultSummary, RowRecord, json_schema
+from rewardbench.results.schema_errors import describe_first_error
 
 PUBLISHED = Path(rewardbench.results.__file__).with_name("summary.schema.json")
 

@@ -140,9 +140,15 @@ LIMITS_TOLERANCE = 0.005
 """Maximum difference of the limits of an interval: their method may change between versions."""
 
 
+DRAWN_OR_LIMITS = (" low", " high", " floor", " floor_high", "temperature_low", "temperature_high")
+"""Ends of the names of figures that depend on random draws, or are limits of an interval."""
+
+
 def _check_figures(record: SummaryJson, scored: ModelScores, suite: Suite) -> Iterator[str]:
     """Yield which stated figures do not follow from the items by the rules of the suite."""
     result = results.assemble(suite, scored.model, str(record["model_type"]), scored.items, {})
+    if record.get("calibration"):
+        result = results.with_calibration(result, suite)
     summary = results.to_summary(result)
     if "order_inconsistency" not in record:  # as in results of earlier versions
         summary.pop("order_inconsistency", None)
@@ -150,7 +156,7 @@ def _check_figures(record: SummaryJson, scored: ModelScores, suite: Suite) -> It
     stated_figures, recomputed = _figures(record), _figures(summary)
     for name in [*stated_figures, *(recomputed.keys() - stated_figures.keys())]:
         figure, expected = stated_figures.get(name), recomputed.get(name)
-        tolerance = LIMITS_TOLERANCE if name.endswith((" low", " high")) else TOLERANCE
+        tolerance = LIMITS_TOLERANCE if name.endswith(DRAWN_OR_LIMITS) else TOLERANCE
         if not _agree(figure, expected, tolerance):
             label = ascii(name)[1:-1][:60]
             yield f"{label} is stated as {_format(figure)}, but the items give {_format(expected)}"
@@ -202,6 +208,9 @@ def _figures(summary: SummaryJson) -> dict[str, object]:
     extra: object = summary.get("extra_results")
     for name, value in (extra if isinstance(extra, dict) else {"form": extra}).items():
         figures[f"extra_results, {name}"] = value
+    for name, part in (summary.get("calibration") or {}).items():
+        for key, value in (part if isinstance(part, dict) else {"": part}).items():
+            figures[f"calibration, {name} {key}".strip()] = value
     return figures
 
 

@@ -27,8 +27,6 @@ from rewardbench.errors import InputError
 from rewardbench.results import SummaryJson, stated
 from rewardbench.results.judges import JudgeRecord
 from rewardbench.results.schema import (
-    RULE,
-    SENTENCE,
     STRING,
     BaseRecord,
     CountField,
@@ -38,11 +36,9 @@ from rewardbench.results.schema import (
     RulesRecord,
     ShareField,
     TextField,
-    describe_errors,
-    describe_first_error,
-    format_untrusted,
     must,
 )
+from rewardbench.results.schema_errors import RULE, SENTENCE, describe_errors, describe_first_error, format_untrusted
 from rewardbench.scorers.baselines import RULES as BASELINES
 from rewardbench.store.local import MOST_SUMMARY, reject_reserved
 from rewardbench.types import Estimate

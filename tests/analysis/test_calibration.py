@@ -1,0 +1,144 @@
+"""The analysis `calibration`: planted temperatures, breakdowns, sentences, bad input, and speed."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rewardbench.analysis import calibration
+from rewardbench.analysis.calibration import CalibrationOptions, analyze, selftest, simulate_margins
+from rewardbench.console.pictures import open_figure
+from rewardbench.errors import InputError
+from rewardbench.results.scored import ModelScores
+from rewardbench.types import Item, ItemScores, Rule, Suite
+
+
+def scored(margins, model="org/model", sections=("Chat", "Safety"), group_size=1):
+    """Return a result in memory whose items have these margins."""
+    items, scores = [], []
+    for number, margin in enumerate(margins):
+        subset = f"{sections[number % len(sections)].lower()}-sub"
+        group = f"g{number // group_size}" if group_size > 1 else ""
+        items.append(Item(f"i{number}", subset, (), ((), ()), 1, group))
+        scores.append(ItemScores(f"i{number}", (float(margin), 0.0)))
+    rules = {f"{section.lower()}-sub": Rule(section) for section in sections}
+    return ModelScores(model, Suite("toy", "r1", tuple(items), rules), tuple(scores), Path("m.json"))
+
+
+def planted(n=3_000, temperature=2.5, seed=0):
+    return simulate_margins(n, np.random.default_rng(seed), temperature)
+
+
+def test_a_planted_temperature_is_recovered_and_named():
+    report = analyze([scored(planted())], CalibrationOptions())
+    assert report.values["temperature"] == pytest.approx(2.5, rel=0.12)
+    assert report.values["temperature_low"] < 2.5 < report.values["temperature_high"]
+    assert report.values["ece_before"] == pytest.approx(0.131, abs=0.025)
+    assert report.values["ece_after"] < report.values["floor_high_after"]
+    assert report.sentence.startswith("Divide the margins of org/model by 2.")
+    assert "which chance alone explains" in report.sentence
+    assert [row[:2] for row in report.tables[0].rows] == [["Chat", 1_500], ["Safety", 1_500]]
+    json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_the_same_seed_gives_the_same_report():
+    first, second = (analyze([scored(planted())], CalibrationOptions(seed=3)).to_json() for _ in range(2))
+    assert first == second
+    other = analyze([scored(planted())], CalibrationOptions(seed=4))
+    assert other.values["ece_after"] != first["values"]["ece_after"]
+
+
+def test_a_section_that_needs_another_temperature_is_named():
+    margins = planted(4_000)
+    margins[1::2] = -np.abs(margins[1::2]) * np.sign(np.random.default_rng(1).random(2_000) - 0.5)
+    report = analyze([scored(margins)], CalibrationOptions())
+    assert "worst is Chat: confidence 0.60, right 0.73" in report.sentence
+    assert report.tables[0].rows[1][-1] > 3 * report.tables[0].rows[0][-1]
+
+
+@pytest.mark.parametrize(
+    ("margins", "words"),
+    [
+        (planted(temperature=1.0), "can be read as probabilities as they are"),
+        (np.tile([1.0, -1.0], 100), "Do not read the margins"),
+        (np.abs(planted(300)), "is too easy"),
+        (planted() * 1e-4, "are too small for a temperature"),
+        (planted() * 1e4, "are too large for a temperature"),
+        (np.zeros(100), "Do not read the margins"),
+    ],
+)
+def test_what_the_sentence_says(margins, words):
+    assert words in analyze([scored(margins)], CalibrationOptions()).sentence
+
+
+def test_one_prompt_in_many_styles_raises_the_floor():
+    margins = np.repeat(planted(200), 10)
+    values = analyze([scored(margins, group_size=10)], CalibrationOptions()).values
+    assert values["floor_after"] > 2.5 * values["floor_independent_after"]
+
+
+def test_several_models_have_their_own_keys_rows_and_picture(tmp_path):
+    models = [
+        scored(planted(800, temperature), name) for temperature, name in ((2, "org/a"), (9, "org/b"), (2, "org/a"))
+    ]
+    report = analyze(models, CalibrationOptions(by="subset"))
+    assert report.values["org_a.temperature"] == report.values["org_a_3.temperature"]
+    assert report.values["org_b.temperature"] > 6
+    assert "the probabilities of org/a are the most useful" in report.sentence
+    assert [row[0] for row in report.tables[0].rows] == ["org/a", "org/b", "org/a"]
+    assert [row[0] for row in report.tables[2].rows] == ["chat-sub", "safety-sub"]
+    with open_figure(str(tmp_path / "c.png"), *report.size) as figure:
+        report.draw(figure)
+        texts = [text.get_text() for text in figure.axes[-1].get_yticklabels()]
+    assert texts == ["org/a (n 800)", "org/b (n 800)", "org/a (n 800)"]
+
+
+def test_small_sections_are_named_and_left_out():
+    names = ["Chat", "Odd"]
+    result = scored(planted(60), sections=("Chat",))
+    items = tuple(replace(item, subset="odd") if n < 5 else item for n, item in enumerate(result.suite.items))
+    suite = replace(result.suite, items=items, rules={**result.suite.rules, "odd": Rule("Odd")})
+    report = analyze([replace(result, suite=suite)], CalibrationOptions())
+    assert [row[0] for row in report.tables[0].rows] == names[:1]
+    assert any("no errors: Odd" in note for note in report.notes)
+
+
+def test_unfit_input_is_rejected():
+    nothing = scored(np.full(30, np.nan))
+    with pytest.raises(InputError, match=r"m\.json has 0 scored pairs with a preference; calibration needs at least"):
+        analyze([nothing], CalibrationOptions())
+    with pytest.raises(InputError, match="reads 1 to 6 results, and got 0"):
+        analyze([], CalibrationOptions())
+
+
+def test_unscored_items_are_counted():
+    margins = planted(100)
+    margins[:7] = np.nan
+    report = analyze([scored(margins)], CalibrationOptions())
+    assert report.values["n"] == 93
+    assert "org/model: 7 unscored items were left out." in report.notes
+
+
+def test_a_few_seeds_of_the_self_test_and_its_keys(monkeypatch):
+    monkeypatch.setattr(calibration, "FLOOR_SIZES", (500,))
+    monkeypatch.setattr(calibration, "SIMULATIONS", 300)
+    report = selftest(2)
+    assert report.values["T_max_rel_err"] < 0.08
+    assert report.values["seeds"] == 2
+    assert {bar.key for bar in report.bars} <= set(report.values)
+
+
+@pytest.mark.slow
+def test_the_self_test_keeps_its_bounds():
+    assert selftest().missed() == []
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_items_take_seconds():
+    result = scored(planted(100_000), group_size=2)
+    start = time.perf_counter()
+    analyze([result], CalibrationOptions())
+    assert time.perf_counter() - start < 60
