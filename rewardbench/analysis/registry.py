@@ -54,4 +54,5 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("robustness", "", "Decisions that change where a text changes but its meaning does not"),
     AnalysisRow("word-pairs", "", "Reward of a plain term against its euphemism in the same sentence"),
     AnalysisRow("calibration", "Results (.json)", "Temperature and calibration errors of margins"),
+    AnalysisRow("audit", "Results of one suite", "Labels to review, leaks of single features, conflicts"),
 )

@@ -70,7 +70,7 @@ def find_duplicates(items: Sequence[Item], tick: Callable[[], None] = lambda: No
         labels[(prompt, *sorted(completions))].add(right)
         rows[(prompt, right, *sorted(completions))] += 1
         empty += not (prompt.strip() or item.rendered) or not all(map(str.strip, completions))
-        identical += bool(right & set(completions[item.num_correct :]))
+        identical += has_identical(item)
     return Duplicates(
         empty=empty,
         identical=identical,
@@ -79,6 +79,26 @@ def find_duplicates(items: Sequence[Item], tick: Callable[[], None] = lambda: No
         near_duplicates_80=near_duplicates(prompts, groups, 0.8, tick=tick),
         masked_50=near_duplicates(prompts, groups, 0.5, edit=mask, tick=tick),
     )
+
+
+def find_conflicts(items: Sequence[Item]) -> list[tuple[Item, ...]]:
+    """Return each set of items with the same prompt and completions but different labels, in the order of the items."""
+    rows: dict[tuple[str, ...], list[Item]] = defaultdict(list)
+    for item in items:
+        prompt, completions = item_texts(item)
+        rows[(prompt, *sorted(completions))].append(item)
+    conflicts: list[tuple[Item, ...]] = []
+    for members in rows.values():
+        labels = {frozenset(item_texts(item)[1][: item.num_correct]) for item in members} if members[1:] else ()
+        if len(labels) > 1:
+            conflicts.append(tuple(members))
+    return conflicts
+
+
+def has_identical(item: Item) -> bool:
+    """Return True if a right completion equals a wrong one."""
+    _, completions = item_texts(item)
+    return bool(set(completions[: item.num_correct]) & set(completions[item.num_correct :]))
 
 
 def mask(text: str) -> str:

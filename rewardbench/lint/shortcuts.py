@@ -82,15 +82,22 @@ def _join(turns: Messages) -> str:
 
 
 def shortcut_credit(item: Item, rule: Shortcut) -> float:
-    """Return the share of an item's right-wrong pairs that a rule gets right; a tie is half.
+    """Return the share of an item's right-wrong pairs that a rule gets right; a tie is half."""
+    prompt, completions = item_texts(item)
+    return pair_credit([rule(prompt, text) for text in completions], item.num_correct)
+
+
+def pair_credit(scores: Sequence[float], num_correct: int) -> float:
+    """Return the share of right-wrong pairs in which the right completion scores higher; a tie is half.
 
     Completions are sorted by score, which avoids comparing all pairs.
+
+    >>> pair_credit([2, 1, 0, 1], num_correct=2)
+    0.875
     """
-    prompt, completions = item_texts(item)
-    scores = [rule(prompt, text) for text in completions]
     if len(scores) == 2:
         return 0.5 + 0.5 * (scores[0] > scores[1]) - 0.5 * (scores[0] < scores[1])
-    right, wrong = np.array(scores[: item.num_correct]), np.sort(scores[item.num_correct :])
+    right, wrong = np.array(scores[:num_correct]), np.sort(scores[num_correct:])
     below = np.searchsorted(wrong, right, side="left") + np.searchsorted(wrong, right, side="right")
     return float(below.sum() / (2 * len(right) * len(wrong)))
 

@@ -6,7 +6,7 @@ from rewardbench.metrics.aggregate import SuiteEstimates, gap, summarize
 from rewardbench.metrics.breakdowns import LADDER, break_down, reaches
 from rewardbench.metrics.credit import credit, is_scored, labels_steps, margin, margin_by_rule, rule_of, with_threshold
 from rewardbench.metrics.grading import column_value, completion_hashes, grade
-from rewardbench.metrics.judge_bias import JUDGE_TYPES, judge_biases, model_family
+from rewardbench.metrics.judge_bias import JUDGE_TYPES, judge_biases, model_family, writer
 from rewardbench.metrics.means import SuiteMeans, measure, pairable, score_interval
 from rewardbench.metrics.published import (
     LEADERBOARD_WEIGHTS,
@@ -48,4 +48,5 @@ __all__ = [
     "ties_mean",
     "ties_score",
     "with_threshold",
+    "writer",
 ]
