@@ -55,4 +55,6 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("word-pairs", "", "Reward of a plain term against its euphemism in the same sentence"),
     AnalysisRow("calibration", "Results (.json)", "Temperature and calibration errors of margins"),
     AnalysisRow("audit", "Results of one suite", "Labels to review, leaks of single features, conflicts"),
+ANALYSES: tuple[AnalysisRow, ...] = (
+    AnalysisRow("map", "", "Best text of each cell of two attributes, such as poems by genre and tone"),
 )

@@ -78,7 +78,7 @@ def _load_writing_judge(
     loaded: LoadedModel, chat: PromptChat, spec: ModelSpec, protocol: JudgeProtocol
 ) -> WritingJudge:
     model, sampling = loaded.model, protocol.sampling
-    stop_ids, notes = _take_generation_settings(model, chat)
+    stop_ids, notes = take_generation_settings(model, chat)
     sampler = Sampler(
         1.0 if sampling.temperature is None else sampling.temperature,
         1.0 if sampling.top_p is None else sampling.top_p,
@@ -99,7 +99,7 @@ def _load_writing_judge(
     return scorer.with_layout(layout, [*notes, *layout_notes])
 
 
-def _take_generation_settings(model: PreTrainedModel, chat: PromptChat) -> tuple[list[int], list[str]]:
+def take_generation_settings(model: PreTrainedModel, chat: PromptChat) -> tuple[list[int], list[str]]:
     """Return the tokens that end an answer, and notes on settings of the checkpoint, which are removed.
 
     The protocol says how answers are sampled. A tokenizer's end of turn is added, which some checkpoints leave out.
