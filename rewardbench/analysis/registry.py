@@ -50,11 +50,10 @@ class AnalysisRow:
 
 
 ANALYSES: tuple[AnalysisRow, ...] = (
+    AnalysisRow("calibration", "Results (.json)", "Temperature and calibration errors of margins"),
     AnalysisRow("bias", "Results (.json)", "Effects of style and position on the choices of a model"),
     AnalysisRow("robustness", "", "Decisions that change where a text changes but its meaning does not"),
     AnalysisRow("word-pairs", "", "Reward of a plain term against its euphemism in the same sentence"),
-    AnalysisRow("calibration", "Results (.json)", "Temperature and calibration errors of margins"),
     AnalysisRow("audit", "Results of one suite", "Labels to review, leaks of single features, conflicts"),
-ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("map", "", "Best text of each cell of two attributes, such as poems by genre and tone"),
 )

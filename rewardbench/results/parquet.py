@@ -17,7 +17,13 @@ from rewardbench.errors import InputError
 from rewardbench.metrics import column_value
 from rewardbench.results.schema import LONGEST_ROW_TEXT, RowRecord
 from rewardbench.results.schema_errors import describe_first_error
-from rewardbench.results.types import RowJson, read_completion_hashes, read_order_inconsistency, read_position_bias
+from rewardbench.results.types import (
+    RowJson,
+    read_completion_hashes,
+    read_label_strength,
+    read_order_inconsistency,
+    read_position_bias,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,8 +41,8 @@ LONGEST_LINE = 16 * 2**20
 """Maximum size of a line in such a file: a row with all its texts."""
 
 
-OPTIONAL: Final = ("order_inconsistency", "position_bias", "completion_hashes")
-"""Columns of the results of pairwise scorers, of judges, and of items in groups; others lack them."""
+OPTIONAL: Final = ("order_inconsistency", "position_bias", "completion_hashes", "label_strength")
+"""Columns of the results of pairwise scorers, of judges, of items in groups, and of graded labels; others lack them."""
 
 
 def table_schema(optional: Sequence[str] = (), columns: Sequence[str] = ()) -> pa.Schema:
@@ -48,7 +54,7 @@ def table_schema(optional: Sequence[str] = (), columns: Sequence[str] = ()) -> p
     """
     import pyarrow as pa
 
-    types = (pa.float64(), pa.float64(), pa.list_(pa.int64()))
+    types = (pa.float64(), pa.float64(), pa.list_(pa.int64()), pa.float64())
     optional_columns = [(name, kind) for name, kind in zip(OPTIONAL, types, strict=True) if name in optional]
     optional_columns += [(name, pa.string()) for name in columns]
     return pa.schema(
@@ -105,8 +111,8 @@ def encode_table(rows: Iterable[RowJson], columns: Sequence[str] = ()) -> bytes:
 def _optional_values(row: Mapping[str, object]) -> dict[str, object]:
     """Return the columns `OPTIONAL` that a row has."""
     hashes = list(read_completion_hashes(row)) or None
-    values = zip(OPTIONAL, (read_order_inconsistency(row), read_position_bias(row), hashes), strict=True)
-    return {name: value for name, value in values if value is not None}
+    values = (read_order_inconsistency(row), read_position_bias(row), hashes, read_label_strength(row))
+    return {name: value for name, value in zip(OPTIONAL, values, strict=True) if value is not None}
 
 
 def _texts(row: Mapping[str, object], columns: Sequence[str]) -> dict[str, str]:

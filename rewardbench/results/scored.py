@@ -26,6 +26,7 @@ from rewardbench.results.types import (
     design_columns,
     object_field,
     read_completion_hashes,
+    read_label_strength,
     read_order_inconsistency,
     read_position_bias,
 )
@@ -302,18 +303,10 @@ def _to_item(row: JsonObject, id: str, num_completions: int, columns: Sequence[s
         group=str(row.get("group") or ""),
         rendered=True,
         meta={name: row[name] for name in columns if name in row},
-        label_strength=_read_label_strength(row),
+        label_strength=read_label_strength(row),
         first_error=_read_first_error(row, num_completions),
         completion_hashes=hashes if len(hashes) == num_completions else (),
     )
-
-
-def _read_label_strength(row: JsonObject) -> float | None:
-    """Return the strength of a row's label; None for rows without one."""
-    value = row.get("label_strength")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        return None
-    return float(value)
 
 
 def _read_first_error(row: JsonObject, num_completions: int) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 JsonObject = Mapping[str, object]
@@ -77,6 +78,7 @@ class RowJson(TypedDict, total=False):
     order_inconsistency: float | None
     position_bias: float | None
     completion_hashes: list[int]
+    label_strength: float | None
 
 
 class PackedResult(NamedTuple):
@@ -113,6 +115,14 @@ def read_completion_hashes(row: Mapping[str, object]) -> tuple[int, ...]:
     if isinstance(value, list) and all(isinstance(number, int) and 0 <= number < 2**48 for number in value):
         return tuple(value)
     return ()  # any other value is a column of the dataset
+
+
+def read_label_strength(row: Mapping[str, object]) -> float | None:
+    """Return the strength of a row's label; None for rows without one."""
+    value = row.get("label_strength")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
+        return None  # any other value is a column of the dataset
+    return float(value)
 
 
 MOST_DESIGN_COLUMNS = 16

@@ -11,11 +11,13 @@ from rewardbench.suites.data_row import BadRow, DataRow
 from rewardbench.suites.lazy import LazySequence
 from rewardbench.suites.prompts import FIRST_NAMES, OTHER_NAMES, SYSTEM_NAMES
 from rewardbench.suites.row_formats import CONVERSATIONS, PREFERENCES
+from rewardbench.suites.strengths import STRENGTH_READERS
 
 FORMATS = (*PREFERENCES, *CONVERSATIONS)
 ID_COLUMNS = ("id", "subset", "group")
 KNOWN = {*FIRST_NAMES, *OTHER_NAMES, *SYSTEM_NAMES, "instruction", "input", "num_correct", *known_columns()}
 KNOWN |= {name for format in FORMATS for name in (*format.needs, *format.also)}
+KNOWN |= {name for reader in STRENGTH_READERS for name in reader.columns}
 """All column names that a format reads."""
 LONGEST_LIST = 400
 """Longest list of column names in a message, in characters."""

@@ -16,7 +16,7 @@ from rewardbench.metrics.steps import step_subset
 from rewardbench.settings import Pairs
 from rewardbench.suites.columns import ID_COLUMNS, list_names, nearest_format, rename_columns
 from rewardbench.suites.converters import PAIRS, SCORED, convert_rows, find_converter
-from rewardbench.suites.data_row import BadRow, DataRow
+from rewardbench.suites.data_row import LABEL_STRENGTH, BadRow, DataRow
 from rewardbench.suites.encoded_text import decode_messages
 from rewardbench.suites.lazy import LazySequence
 from rewardbench.suites.prompts import SAMPLE, SYSTEM_NAMES, find_prompt, find_unused_prompts, reject_unread_prompt
@@ -32,6 +32,7 @@ from rewardbench.suites.row_formats import (
     encodes_lists,
 )
 from rewardbench.suites.single_responses import find_single, join_singles
+from rewardbench.suites.strengths import NEGATIVE, StrengthReader, find_strengths, read_strength
 from rewardbench.suites.survey import Survey
 from rewardbench.suites.turns import TEXT_FIELDS, Unusable, read_functions, transcript
 from rewardbench.types import Item, Message, Tools
@@ -56,6 +57,8 @@ class _TableLayout:
     options: ReadOptions
     used: AbstractSet[str]
     """The columns that are read."""
+    strengths: tuple[StrengthReader, ...] = ()
+    """The readers of the strength of a label."""
 
 
 def parse_rows(rows: Sequence[DataRow], where: str, scores_only: bool = False) -> Sequence[Item]:
@@ -180,8 +183,22 @@ def _make_item(row: DataRow, id: str, layout: _TableLayout) -> Item:
         problem=problem,
         meta={name: value for name, value in row.items() if name not in layout.used},
         tools=tuple(tools),
+        label_strength=None if problem else _label_strength(row, parsed, layout),
         first_error=parsed.first_error,
     )
+
+
+def _label_strength(row: DataRow, parsed: ParsedRow, layout: _TableLayout) -> float | None:
+    """Return the strength of the label of a row, which is 0 for a tie; None if it is unknown or negative."""
+    if layout.format not in PREFERENCES or len(parsed.completions) < 2:
+        return None
+    if not 0 < parsed.num_correct < len(parsed.completions):
+        return 0.0
+    strength = read_strength(row, layout.strengths)
+    if strength is not None and strength < 0:
+        layout.options.survey.remark(NEGATIVE)
+        return None
+    return strength
 
 
 def _parse_row(row: DataRow, layout: _TableLayout) -> tuple[ParsedRow, Tools, str | None]:
@@ -275,8 +292,9 @@ def _find_layout(
     system = SYSTEM_NAMES if prompt else ()
     count = ("num_correct",) if format.prompted else ()
     earlier = ("history",) if "instruction" in prompt else ()
-    used = {*format.needs, *format.also, *prompt, *system, *count, *earlier, *ID_COLUMNS, TOOLS}
-    return _TableLayout(format, ReadOptions(prompt, survey, lists, exact), used)
+    used = {*format.needs, *format.also, *prompt, *system, *count, *earlier, *ID_COLUMNS, TOOLS, LABEL_STRENGTH}
+    strengths = find_strengths(columns) if format in PREFERENCES else ()
+    return _TableLayout(format, ReadOptions(prompt, survey, lists, exact), used, strengths)
 
 
 def _check_prompt(

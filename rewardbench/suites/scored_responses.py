@@ -8,6 +8,7 @@ from itertools import combinations
 from rewardbench.settings import Pairs
 from rewardbench.suites.data_row import DataRow, completions_row
 from rewardbench.suites.encoded_text import decode_value
+from rewardbench.suites.strengths import subtract_scores
 from rewardbench.suites.turns import Unusable, kind
 from rewardbench.suites.two_responses import RowConverter
 
@@ -115,7 +116,8 @@ def parse_score(value: object, sign: int = 1) -> float | None:
 def pair_by_score(row: DataRow, scored: Sequence[ScoredText], pairs: Pairs, used: Sequence[str]) -> list[DataRow]:
     """Build the rows of a prompt from its scored completions; completions without a score are left out.
 
-    Equal scores make one row, a tie of the first two.
+    Equal scores make one row, a tie of the first two. The strength of a label is the difference of scores; with
+    `best-of-n` it is that of the best and the next.
 
     Args:
         row: the row as read.
@@ -134,13 +136,15 @@ def pair_by_score(row: DataRow, scored: Sequence[ScoredText], pairs: Pairs, used
     if scores[0] == scores[-1]:
         return [completions_row(row, texts[:2], 0, used)]
     if pairs == "best-of-n":
-        return [completions_row(row, texts, scores.count(scores[0]), used)]
+        best = scores.count(scores[0])
+        return [completions_row(row, texts, best, used, subtract_scores(scores[0], scores[best]))]
     if pairs == "best-worst":
-        return [completions_row(row, (texts[0], texts[-1]), 1, used)]
+        return [completions_row(row, (texts[0], texts[-1]), 1, used, subtract_scores(scores[0], scores[-1]))]
     group = row.get("group") if row.get("group") is not None else f"{row.get('subset', 'all')}/{row.get('id')}"
     rows: list[DataRow] = []
     for better, worse in combinations(range(len(texts)), 2):
         if scores[better] > scores[worse]:
             id = f"{row.get('id')}/{better + 1}-{worse + 1}"
-            rows.append(completions_row(row, (texts[better], texts[worse]), 1, used, id=id, group=group))
+            strength = subtract_scores(scores[better], scores[worse])
+            rows.append(completions_row(row, (texts[better], texts[worse]), 1, used, strength, id=id, group=group))
     return rows

@@ -36,7 +36,7 @@ def find_single(columns: AbstractSet[str]) -> tuple[str, str] | None:
 def join_singles(
     rows: Sequence[DataRow], columns: tuple[str, str], prompts: Sequence[str], where: str, pairs: Pairs
 ) -> tuple[list[DataRow], str]:
-    """Pair the responses to each prompt.
+    """Pair the responses to each prompt; those of equal label or rating are a tie.
 
     Args:
         rows: the table.
@@ -54,22 +54,23 @@ def join_singles(
     text, label = columns
     groups = _group_by_prompt(rows, text, prompts)
     joined: list[DataRow] = []
-    unpaired = 0
+    unpaired, has_preference = 0, False
     for members in groups.values():
         scored: list[ScoredText] = []
         for row in members:
             scored.append((row.get(text), _label_score(row.get(label))))
-        scores = {score for _, score in scored if score is not None}
+        scores = [score for _, score in scored if score is not None]
         if len(scores) < 2:
             unpaired += 1
         else:
             joined += pair_by_score(members[0], scored, pairs, (text, label))
-    if not joined:
+            has_preference |= len(set(scores)) > 1
+    if not has_preference:
         raise InputError(
             f"{where} has one response per row with a {label} (as for KTO), and no prompt has two responses with "
             f"different {label}s: there is no pair to compare; give rows with chosen and rejected."
         )
-    note = f"{unpaired} of {len(groups)} prompts have no two responses with different {label}s, and were left out."
+    note = f"{unpaired} of {len(groups)} prompts have no two responses with a {label}, and were left out."
     return joined, note if unpaired else ""
 
 

@@ -66,7 +66,7 @@ def labelled_converter(first: str, second: str, label: LabelReader) -> RowConver
     """Return a converter of two responses and a label."""
 
     def convert(row: DataRow, pairs: Pairs) -> Sequence[DataRow]:
-        sign = label.read(row)
+        sign, strength = label.read(row)
         for name in (first, second):
             value = row.get(name)
             if value is None or value == "":
@@ -75,7 +75,7 @@ def labelled_converter(first: str, second: str, label: LabelReader) -> RowConver
         responses = conversations or (row[first], row[second])
         better_first = responses if sign >= 0 else responses[::-1]
         fields = {**row, "prompt": None} if conversations else row
-        return [completions_row(fields, better_first, int(sign != 0), (first, second))]
+        return [completions_row(fields, better_first, int(sign != 0), (first, second), strength)]
 
     return convert
 

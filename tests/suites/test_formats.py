@@ -183,7 +183,7 @@ def test_kto_rows_are_paired_by_prompt_and_label(tmp_path):
     ]
     suite = load(tmp_path, *rows)
     assert [contents(item) for item in suite.items] == [(("Why?",), [("good",), ("bad",)], 1)]
-    assert "1 of 2 prompts have no two responses with different labels" in suite.note
+    assert "1 of 2 prompts have no two responses with a label" in suite.note
     with pytest.raises(InputError, match=r"one response per row with a label \(as for KTO\), and no prompt has two"):
         load(tmp_path, *rows[:2])
     turns = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "good"}]
