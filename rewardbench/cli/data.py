@@ -12,6 +12,7 @@ from typer import Argument, Option
 from rewardbench.cli.options import Group, JsonOption, TextOption
 from rewardbench.console.terminal import echo, echo_json, make_console
 from rewardbench.errors import InputError
+from rewardbench.settings import Pairs
 
 if TYPE_CHECKING:
     from rewardbench.console.progress import StepBar
@@ -25,6 +26,7 @@ data = typer.Typer(
 
 DatasetArgument = Annotated[str, Argument(help="core, another suite, a Hub id, a folder, or a preference file")]
 LabelRule = Literal["best", "meanq", "exact"]
+TrainerFormat = Literal["trl", "ilql", "rest"]
 
 
 @data.command("list")
@@ -168,6 +170,41 @@ def build_command(
     request = BuildRequest(name, seed, fresh, count, output, workers, label, backend, llm)
     with _progress(f"building {name}", request.total()) as tick:
         values = run_request(request, tick)
+    if as_json:
+        echo_json(values)
+    else:
+        echo(_join_values(values, "\n"))
+
+
+@data.command("export")
+def export_command(
+    dataset: DatasetArgument,
+    output: Annotated[Path, Argument(help="File to write (.jsonl)")],
+    to: Annotated[
+        TrainerFormat, Option("--to", help="trl: pairs with margins; ilql: completions with rewards; rest: the best")
+    ] = "trl",
+    result: Annotated[TextOption, Option("--result", help="ilql, rest: result (.json) with the rewards")] = None,
+    quantile: Annotated[
+        float, Option("--quantile", help="rest: quantile of the rewards above which rows are written", min=0, max=1)
+    ] = 0.9,
+    margin_scale: Annotated[float, Option("--margin_scale", help="trl: factor of the margins", min=0)] = 1.0,
+    pairs: Annotated[
+        Pairs | None, Option("--pairs", help="Which pairs a prompt with several scored completions makes")
+    ] = None,
+    split: Annotated[TextOption, Option("--split", help="Split of the dataset")] = None,
+    subset: Annotated[TextOption, Option("--subset", help="Only this subset, or configuration of the dataset")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write preference data for trainers: pairs with the strength of labels as margins, or completions with rewards."""
+    from rewardbench.analysis.trainer_files import export, write_rows
+    from rewardbench.suites import load_suite
+
+    suite = load_suite(dataset, split=split, subset=subset, pairs=pairs)
+    exported = export(suite, to, result, quantile, margin_scale)
+    write_rows(exported, output)
+    values: dict[str, object] = {"rows": len(exported.rows), "left_out": exported.left_out, "file": str(output)}
+    if exported.threshold is not None:
+        values["threshold"] = round(exported.threshold, 6)
     if as_json:
         echo_json(values)
     else:

@@ -1,0 +1,97 @@
+"""Convert graded labels: a Likert scale, the probability that the first response is better, and a strength.
+
+A scale of n points goes from 1 (the first response is much better) to n (the second is). Point v becomes the
+probability (n + 1/2 - v) / n: the middles of n equal parts of the interval from 0 to 1, so that its ends stay below
+certainty, and the middle of an odd scale is 1/2, a tie. The loss for a soft label p is the cross-entropy
+-p log σ(m) - (1 - p) log σ(-m) of the margin m (the Bradley-Terry model with expected labels).
+"""
+
+from __future__ import annotations
+
+from math import isfinite, log
+
+from rewardbench.errors import InputError
+
+
+def likert_to_probability(point: int, points: int) -> float:
+    """Return the probability that the first response is better.
+
+    >>> likert_to_probability(1, 8), likert_to_probability(4, 7), likert_to_probability(8, 8)
+    (0.9375, 0.5, 0.0625)
+
+    Raises:
+        InputError: if the point is not on the scale.
+    """
+    _check(point, points)
+    return (points + 0.5 - point) / points
+
+
+def probability_to_likert(probability: float, points: int) -> int:
+    """Return the nearest point of a scale; of two equally near ones that which prefers the second response.
+
+    >>> [probability_to_likert(likert_to_probability(point, 7), 7) for point in (1, 4, 7)]
+    [1, 4, 7]
+    >>> probability_to_likert(1.0, 7), probability_to_likert(0.0, 7)
+    (1, 7)
+
+    Raises:
+        InputError: if it is not a probability.
+    """
+    if not 0 <= probability <= 1:
+        raise InputError(f"{probability} is not a probability: it must be from 0 to 1.")
+    _check(1, points)
+    position = points + 0.5 - probability * points
+    return min(points, max(1, int(position + 0.5 + 1e-9)))
+
+
+def likert_to_preference(point: int, points: int) -> float:
+    """Return the distance from the middle of the scale, positive if the first response is better.
+
+    >>> likert_to_preference(1, 8), likert_to_preference(4, 7), likert_to_preference(7, 7)
+    (3.5, 0.0, -3.0)
+    """
+    _check(point, points)
+    return (points + 1) / 2 - point
+
+
+def preference_to_likert(preference: float, points: int) -> int:
+    """Return the point of a scale at a distance from its middle; the inverse of `likert_to_preference`.
+
+    Raises:
+        InputError: if the distance is beyond the scale, or between two points.
+    """
+    point = (points + 1) / 2 - preference
+    if not isfinite(point) or point != int(point):
+        raise InputError(f"{preference} is not the distance of a point from the middle of a scale of {points} points.")
+    _check(int(point), points)
+    return int(point)
+
+
+def probability_to_margin(probability: float) -> float:
+    """Return the margin at which the Bradley-Terry model has this probability: its log-odds.
+
+    >>> probability_to_margin(0.5)
+    0.0
+
+    Raises:
+        InputError: if the probability is not between 0 and 1; at the ends, the margin is infinite.
+    """
+    if not 0 < probability < 1:
+        raise InputError(f"The probability {probability} has no finite margin: it must be between 0 and 1.")
+    return log(probability) - log(1 - probability)
+
+
+def round_trip_errors(most_points: int = 11) -> int:
+    """Return how many points of the scales up to `most_points` are not restored from a probability or a preference."""
+    errors = 0
+    for points in range(2, most_points + 1):
+        for point in range(1, points + 1):
+            restored = probability_to_likert(likert_to_probability(point, points), points)
+            errors += restored != point
+            errors += preference_to_likert(likert_to_preference(point, points), points) != point
+    return errors
+
+
+def _check(point: int, points: int) -> None:
+    if not 2 <= points <= 1000 or not 1 <= point <= points:
+        raise InputError(f"{point} is not a point of a scale from 1 to {points}.")

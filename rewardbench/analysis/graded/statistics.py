@@ -1,0 +1,240 @@
+"""Statistics of margins and label strengths: Spearman's correlation with a cluster bootstrap, and strength levels."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite, nan
+
+import numpy as np
+
+from rewardbench import stats
+from rewardbench.errors import InputError
+from rewardbench.metrics import grade, margin, rule_of
+from rewardbench.results.scored import ModelScores
+
+FEWEST_ITEMS = 10
+"""Minimum number of items of a correlation."""
+_LIMITS = (0.025, 0.975)
+
+
+@dataclass(frozen=True)
+class GradedScores:
+    """The scored items with a preference whose labels have a strength, and the ties.
+
+    Attributes:
+        model: name of the model.
+        margins: lowest score of a right completion minus the highest of a wrong one: [items].
+        strengths: how strongly the label prefers the right completions: [items].
+        credits: credit of each item, 0 to 1: [items].
+        sections: section of each item: [items].
+        clusters: cluster of each item, which the bootstrap resamples: [items].
+        tie_gaps: absolute difference of the scores of each tie by its label: [ties].
+        unscored: number of items with a strength and without finite scores.
+        unknown: number of items whose preference has no strength.
+    """
+
+    model: str
+    margins: np.ndarray
+    strengths: np.ndarray
+    credits: np.ndarray
+    sections: np.ndarray
+    clusters: np.ndarray
+    tie_gaps: np.ndarray
+    unscored: int
+    unknown: int
+
+    def select(self, mask: np.ndarray) -> GradedScores:
+        """Return the items where `mask` ([items]) is True, without the ties."""
+        return replace(
+            self,
+            margins=self.margins[mask],
+            strengths=self.strengths[mask],
+            credits=self.credits[mask],
+            sections=self.sections[mask],
+            clusters=self.clusters[mask],
+            tie_gaps=np.empty(0),
+        )
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """A figure with its 95 % interval; NaN where it is undefined."""
+
+    value: float
+    low: float
+    high: float
+
+
+UNDEFINED = Estimated(nan, nan, nan)
+
+
+def collect(scored: ModelScores) -> GradedScores:
+    """Collect the items of a result whose labels have a strength.
+
+    Raises:
+        InputError: if there are fewer than `FEWEST_ITEMS`, or all strengths are the same.
+    """
+    rows: list[tuple[float, float, float, str]] = []
+    clusters: dict[Hashable, int] = {}
+    indices: list[int] = []
+    tie_gaps: list[float] = []
+    unscored = unknown = 0
+    graded = grade(scored.suite, scored.items)
+    for item, item_scores, grades in zip(scored.suite.items, scored.items, graded, strict=True):
+        strength = item.label_strength
+        if strength is None:
+            unknown += item.has_preference
+        elif not item.has_preference:
+            if len(item.completions) == 2 and not grades.unscored:
+                tie_gaps.append(abs(item_scores.scores[0] - item_scores.scores[1]))
+        elif isfinite(gap := margin(item, item_scores.scores)):
+            rows.append((gap, strength, grades.credit, rule_of(scored.suite, item.subset).section))
+            indices.append(clusters.setdefault(grades.cluster, len(clusters)))
+        else:
+            unscored += 1
+    _check_rows(scored, [row[1] for row in rows], unknown)
+    margins, strengths, credits, sections = zip(*rows, strict=True)
+    return GradedScores(
+        scored.model,
+        *(np.array(column, dtype=np.float64) for column in (margins, strengths, credits)),
+        np.array(sections),
+        np.array(indices),
+        np.array(tie_gaps),
+        unscored,
+        unknown,
+    )
+
+
+def _check_rows(scored: ModelScores, strengths: Sequence[float], unknown: int) -> None:
+    """Raise InputError if the strengths have no correlation with anything."""
+    if len(strengths) < FEWEST_ITEMS:
+        hint = f"; {unknown:,} preferences have none" if unknown else ""
+        raise InputError(
+            f"{scored.path} has {len(strengths)} scored preferences with a label strength, and the correlation needs "
+            f"{FEWEST_ITEMS}{hint}. Score data with margins, a Likert scale, scores or soft labels, or pass --dataset."
+        )
+    if min(strengths) == max(strengths):
+        raise InputError(f"{scored.path}: all labels have the strength {strengths[0]:g}, so it orders nothing.")
+
+
+def rank(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mid-ranks of values of which each occurs `weights` times; equal values share the mean rank.
+
+    Args:
+        values: index of each value among the distinct values in ascending order: [items].
+        weights: how often each item occurs: [items].
+    """
+    counts = np.bincount(values, weights)
+    ranks: np.ndarray = (np.cumsum(counts) - counts / 2)[values]
+    return ranks
+
+
+def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Compute Spearman's correlation, with mid-ranks for equal values; NaN if all values of x or of y are equal.
+
+    Args:
+        x: values: [items].
+        y: values: [items].
+        weights: how often each item occurs: [items]; None: once.
+
+    >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 20.0]))
+    0.5
+    """
+    weights = np.ones(len(x)) if weights is None else weights
+    return _weighted_spearman(*_codes(x, y), weights)
+
+
+def _codes(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
+    return tuple(np.unique(column, return_inverse=True)[1] for column in columns)
+
+
+def _weighted_spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> float:
+    first, second = rank(x, weights), rank(y, weights)
+    total = weights.sum()
+    first = first - weights @ first / total
+    second = second - weights @ second / total
+    variance = float((weights @ first**2) * (weights @ second**2))
+    return float(weights @ (first * second)) / variance**0.5 if variance > 0 else nan
+
+
+def bootstrap_spearman(scores: GradedScores, resamples: int, seed: int) -> np.ndarray:
+    """Compute Spearman's correlation of margin and strength in resamples of clusters: [resamples].
+
+    The same seed gives the same resamples for every model on the same items, so that differences are paired.
+    """
+    random = np.random.default_rng(seed)
+    margins, strengths, clusters = _codes(scores.margins, scores.strengths, scores.clusters)
+    count = int(clusters.max()) + 1
+    correlations = np.empty(resamples)
+    for n in range(resamples):
+        draws = np.bincount(random.integers(0, count, count), minlength=count)
+        correlations[n] = _weighted_spearman(margins, strengths, draws[clusters].astype(np.float64))
+    return correlations
+
+
+def estimate_spearman(scores: GradedScores, resamples: int, seed: int) -> Estimated:
+    """Return the correlation with its percentile interval over resampled clusters."""
+    value = spearman(scores.margins, scores.strengths)
+    if not isfinite(value) or len(set(scores.clusters.tolist())) < 2:
+        return Estimated(value, nan, nan)
+    return Estimated(value, *_quantiles(bootstrap_spearman(scores, resamples, seed)))
+
+
+def _quantiles(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.nanquantile(values, _LIMITS)
+    return float(low), float(high)
+
+
+def estimate_accuracy(scores: GradedScores) -> Estimated:
+    """Return the accuracy with its interval."""
+    mean = stats.mean(scores.credits.tolist(), scores.clusters.tolist())
+    return Estimated(mean.value, mean.low, mean.high)
+
+
+def estimate_margin(scores: GradedScores, resamples: int, seed: int) -> Estimated:
+    """Return the mean margin with its percentile interval over resampled clusters."""
+    _, clusters = np.unique(scores.clusters, return_inverse=True)
+    sums = np.stack([np.bincount(clusters, scores.margins), np.bincount(clusters)], axis=1)
+    value = float(scores.margins.mean())
+    if len(sums) < 2:
+        return Estimated(value, nan, nan)
+    return Estimated(value, *_quantiles(stats.resample(sums, np.random.default_rng(seed), resamples)))
+
+
+@dataclass(frozen=True)
+class Level:
+    """The items of one level of strength under one model."""
+
+    strength: float
+    """Mean strength of the items."""
+    items: int
+    margin: Estimated
+    accuracy: Estimated
+
+
+def assign_levels(strengths: np.ndarray, most: int) -> np.ndarray:
+    """Return the level of each strength, from 0: the distinct strengths, or at most `most` groups.
+
+    >>> assign_levels(np.array([3.0, 1.0, 3.0]), 8).tolist()
+    [1, 0, 1]
+    """
+    distinct, levels = np.unique(strengths, return_inverse=True)
+    if len(distinct) > most:
+        edges = np.unique(np.quantile(strengths, np.linspace(0, 1, most + 1)[1:-1]))
+        levels = np.unique(np.searchsorted(edges, strengths, side="right"), return_inverse=True)[1]
+    return levels
+
+
+def describe_levels(scores: GradedScores, most: int, resamples: int, seed: int) -> list[Level]:
+    """Return margin and accuracy by level; margins are in standard deviations of the model's margins."""
+    spread = float(scores.margins.std()) or 1.0
+    scaled = replace(scores, margins=scores.margins / spread)
+    levels = assign_levels(scores.strengths, most)
+    described: list[Level] = []
+    for level in range(int(levels.max()) + 1):
+        members = scaled.select(levels == level)
+        mean = estimate_margin(members, resamples, seed)
+        accuracy = estimate_accuracy(members)
+        described.append(Level(float(members.strengths.mean()), len(members.margins), mean, accuracy))
+    return described

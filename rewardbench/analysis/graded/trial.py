@@ -1,0 +1,130 @@
+"""Planted truth: a small linear reward model that is trained on ±1, soft and 7-level labels of the same pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rewardbench.analysis.figures import GREY, ORANGE, label_axes
+from rewardbench.analysis.graded.likert import likert_to_probability, probability_to_likert
+from rewardbench.analysis.graded.statistics import spearman
+from rewardbench.analysis.report import Bar, Report, ReportTable, Value
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PAIRS = 300
+TEST_PAIRS = 2000
+FEATURES = 20
+TRUE_SPREAD = 2.0
+"""Standard deviation of the true margins, in logits."""
+NOISE = 0.5
+"""Standard deviation of the annotators' noise, in logits."""
+RIDGE = 1.0
+POINTS = 7
+KINDS = ("pm1", "soft", "levels")
+"""Labels: which response is better, the probability, and the probability that a 7-point scale stands for."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One seed: Spearman's correlation of margin and true strength, and accuracy, by kind of label."""
+
+    spearman: dict[str, float]
+    accuracy: dict[str, float]
+
+
+def fit_linear(features: np.ndarray, labels: np.ndarray, ridge: float = RIDGE) -> np.ndarray:
+    """Fit a linear reward model by Newton's method: cross-entropy of labels and σ(margin), with an L2 penalty.
+
+    Args:
+        features: differences of the features of both responses: [pairs, features].
+        labels: probability that the first response is better: [pairs].
+        ridge: the penalty is ridge / 2 times the squared norm of the weights.
+
+    Returns:
+        The weights: [features].
+    """
+    weights = np.zeros(features.shape[1])
+    for _ in range(50):
+        predicted = 1 / (1 + np.exp(-np.clip(features @ weights, -500, 500)))
+        gradient = features.T @ (predicted - labels) + ridge * weights
+        curvature = (features * (predicted * (1 - predicted))[:, None]).T @ features + ridge * np.eye(len(weights))
+        step = np.linalg.solve(curvature, gradient)
+        weights -= step
+        if float(np.abs(step).max()) < 1e-10:
+            break
+    return weights
+
+
+def run_trial(seed: int) -> Trial:
+    """Train on each kind of label of `PAIRS` pairs, and measure on `TEST_PAIRS` further pairs."""
+    random = np.random.default_rng(seed)
+    truth = random.normal(size=FEATURES)
+    truth *= TRUE_SPREAD / np.linalg.norm(truth)
+    features, test_features = random.normal(size=(PAIRS, FEATURES)), random.normal(size=(TEST_PAIRS, FEATURES))
+    judged = features @ truth + NOISE * random.normal(size=PAIRS)
+    soft = 1 / (1 + np.exp(-judged))
+    levels = [
+        likert_to_probability(probability_to_likert(probability, POINTS), POINTS) for probability in soft.tolist()
+    ]
+    labels = {"pm1": (judged > 0).astype(np.float64), "soft": soft, "levels": np.array(levels)}
+    true_margins = test_features @ truth
+    correlations: dict[str, float] = {}
+    accuracies: dict[str, float] = {}
+    for kind in KINDS:
+        margins = test_features @ fit_linear(features, labels[kind])
+        correlations[kind] = spearman(margins, true_margins)
+        accuracies[kind] = float(((margins > 0) == (true_margins > 0)).mean())
+    return Trial(correlations, accuracies)
+
+
+def run_trials(seeds: Sequence[int]) -> list[Trial]:
+    """Run a trial for each seed."""
+    return list(map(run_trial, seeds))
+
+
+def build_trial_report(trials: Sequence[Trial], conversion_errors: int, bars: Sequence[Bar]) -> Report:
+    """Build the report of the self-test: means over the seeds, and soft labels minus ±1, paired by seed."""
+    values: dict[str, Value] = {"seeds": len(trials)}
+    rows: list[Sequence[Value]] = []
+    for kind in KINDS:
+        correlation = float(np.mean([trial.spearman[kind] for trial in trials]))
+        accuracy = float(np.mean([trial.accuracy[kind] for trial in trials]))
+        values |= {f"spearman_{kind}": correlation, f"accuracy_{kind}": accuracy}
+        rows.append([kind, correlation, accuracy])
+    differences = np.array([trial.spearman["soft"] - trial.spearman["pm1"] for trial in trials])
+    values["spearman_soft_minus_pm1"] = float(differences.mean())
+    values["seeds_with_gain"] = int((differences > 0).sum())
+    values["likert_round_trip_errors"] = conversion_errors
+    sentence = (
+        f"Trained on {PAIRS} pairs, soft labels order margins better than ±1 by {differences.mean():.4f} in Spearman's "
+        f"correlation, in {(differences > 0).sum()} of {len(trials)} seeds."
+    )
+    return Report(
+        "graded",
+        values,
+        sentence,
+        [ReportTable("Labels of the same pairs", ("labels", "spearman", "accuracy"), rows)],
+        lambda figure: draw_trials(figure, trials),
+        details={"spearman": [trial.spearman for trial in trials], "accuracy": [trial.accuracy for trial in trials]},
+        bars=bars,
+    )
+
+
+def draw_trials(figure: Figure, trials: Sequence[Trial]) -> None:
+    """Draw the correlation of each seed by kind of label."""
+    axes = figure.subplots()
+    for trial in trials:
+        axes.plot(range(len(KINDS)), [trial.spearman[kind] for kind in KINDS], color=GREY, linewidth=0.6, alpha=0.6)
+    means = [float(np.mean([trial.spearman[kind] for trial in trials])) for kind in KINDS]
+    axes.plot(range(len(KINDS)), means, "o", color=ORANGE, markersize=8, label=f"mean of {len(trials)} seeds")
+    axes.plot([], [], color=GREY, linewidth=0.8, label="one seed")
+    axes.set_xticks(range(len(KINDS)), ("±1", "probability", f"{POINTS} levels"))
+    axes.set_xlim(-0.4, len(KINDS) - 0.6)
+    title = f"A linear reward model trained on {PAIRS} pairs ({TEST_PAIRS:,} test pairs)"
+    label_axes(axes, title, "Labels of the training pairs", "Spearman of margin and true strength")
+    axes.legend(frameon=False, fontsize=9, loc="lower right")
