@@ -58,4 +58,8 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("map", "", "Best text of each cell of two attributes, such as poems by genre and tone"),
 ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("graded", "Results (.json) of data whose labels have a strength", "Margin against strength of labels"),
+ANALYSES: tuple[AnalysisRow, ...] = (
+    AnalysisRow(
+        "judge-cost", "Results (.json) on one suite", "Accuracy, agreement and cost of reward models and judges"
+    ),
 )

@@ -174,6 +174,12 @@ class Ledger(SqliteFile):
             counts.append(AnswerCount(endpoint, model, answers, unfinished, int(prompt_tokens), int(completion_tokens)))
         return counts
 
+    def times(self, model: str) -> list[float]:
+        """Return when each answer of a model was stored, in seconds since 1970, in no order."""
+        with self._file_errors():
+            rows = self._db.execute("SELECT created FROM answers WHERE model = ? AND answer IS NOT NULL", (model,))
+            return [created for (created,) in rows]
+
     def prune(self, *, model: str | None = None, older_than: float | None = None) -> int:
         """Delete answers and shrink the file. Without arguments, delete all.
 
