@@ -51,15 +51,10 @@ class AnalysisRow:
 
 ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("calibration", "Results (.json)", "Temperature and calibration errors of margins"),
+    AnalysisRow("graded", "Results (.json) of data whose labels have a strength", "Margin against strength of labels"),
     AnalysisRow("bias", "Results (.json)", "Effects of style and position on the choices of a model"),
     AnalysisRow("robustness", "", "Decisions that change where a text changes but its meaning does not"),
     AnalysisRow("word-pairs", "", "Reward of a plain term against its euphemism in the same sentence"),
     AnalysisRow("audit", "Results of one suite", "Labels to review, leaks of single features, conflicts"),
     AnalysisRow("map", "", "Best text of each cell of two attributes, such as poems by genre and tone"),
-ANALYSES: tuple[AnalysisRow, ...] = (
-    AnalysisRow("graded", "Results (.json) of data whose labels have a strength", "Margin against strength of labels"),
-ANALYSES: tuple[AnalysisRow, ...] = (
-    AnalysisRow(
-        "judge-cost", "Results (.json) on one suite", "Accuracy, agreement and cost of reward models and judges"
-    ),
 )
