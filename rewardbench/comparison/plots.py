@@ -95,7 +95,6 @@ def _draw_interval(axes: Axes, y: int, value: float, low: float, high: float, co
 
 
 def _short(text: str, limit: int = 40) -> str:
-    """Shorten a name for a label, and escape it for matplotlib."""
+    """Shorten a name for a label, as one line."""
     clean = printable(text)
-    cut = clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
-    return cut.replace("$", r"\$")
+    return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"

@@ -55,6 +55,7 @@ def open_figure(path: str, width: float, height: float, dpi: int = 100) -> Itera
     picture = io.BytesIO()
     with _new_figure(width, height, dpi) as figure:
         yield figure
+        _use_plain_log_labels(figure)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")
             figure.savefig(picture, format=Path(path).suffix[1:])
@@ -68,6 +69,7 @@ def svg_of(draw: Callable[[Figure], object], width: float, height: float, salt: 
         import matplotlib
 
         draw(figure)
+        _use_plain_log_labels(figure)
         with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")
             figure.savefig(picture, format="svg", metadata={"Date": None})
@@ -83,8 +85,21 @@ def _new_figure(width: float, height: float, dpi: int) -> Iterator[Figure]:
     logging.getLogger("matplotlib.font_manager").setLevel(logging.CRITICAL)  # fonts that are not installed
     from matplotlib import pyplot
 
-    figure = pyplot.figure(figsize=(width, height), dpi=dpi, layout="constrained")
-    try:
-        yield figure
-    finally:
-        pyplot.close(figure)
+    with matplotlib.rc_context({"text.parse_math": False}):  # a name in the data may contain $
+        figure = pyplot.figure(figsize=(width, height), dpi=dpi, layout="constrained")
+        try:
+            yield figure
+        finally:
+            pyplot.close(figure)
+
+
+def _use_plain_log_labels(figure: Figure) -> None:
+    """Label logarithmic axes with plain numbers, since their usual labels are formulas, which are not parsed."""
+    from matplotlib.ticker import LogFormatter
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_formatter(), LogFormatter):
+                axis.set_major_formatter(LogFormatter())
+            if isinstance(axis.get_minor_formatter(), LogFormatter):
+                axis.set_minor_formatter(LogFormatter())

@@ -184,6 +184,11 @@ def _cell(value: Value) -> str:
     return "" if value is None else printable_text(format_value(value))
 
 
+def _safe(value: object) -> Markup:
+    """Escape text for the page; control characters in it are written as Python escapes."""
+    return value if isinstance(value, Markup) else escaped(printable_text(value))
+
+
 def _render(template: str, **values: object) -> str:
     return _ENVIRONMENT.get_template(template).render(**values)
 
@@ -196,7 +201,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=escaped,
+        finalize=_safe,
         trim_blocks=True,
         lstrip_blocks=True,
     )
