@@ -203,6 +203,8 @@ def _notes(models: Sequence[ModelBias]) -> list[str]:
             notes.append(f"{model.label}: not measured, for too few pairs differ in it: {', '.join(features)}.")
         if model.pairs.unscored:
             notes.append(f"{model.label}: {model.pairs.unscored} items without scores or texts are left out.")
+    if any(model.scored.suite.headline == "mirror" for model in models):
+        notes.append("Each response of a mirror is right once, so that style moves the margin and hardly the accuracy.")
     notes.append("Effects are linear, and the phrases of refusal, hedging and praise are those of English.")
     return notes
 
@@ -222,8 +224,8 @@ def _sentence(models: Sequence[ModelBias]) -> str:
     return (
         f"{model.label} {'rewards' if effect.value > 0 else 'punishes'} {effect.name} ({effect.value:+.2f} sd of the "
         f"margin per sd of the difference), and style explains {100 * fit.explained:.0f} % of its margin: expect a "
-        f"policy that optimises it to drift there; at equal style its accuracy is "
-        f"{100 * fit.style_controlled.value:.1f} %, not {100 * fit.accuracy.value:.1f} %."
+        f"policy that optimises it to drift there. Its accuracy is {100 * fit.accuracy.value:.1f} % as scored and "
+        f"{100 * fit.style_controlled.value:.1f} % at equal style."
     )
 
 

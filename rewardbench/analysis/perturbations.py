@@ -32,7 +32,13 @@ ORDERED = re.compile(
     r"|previous\w*|following)\b",
     re.IGNORECASE,
 )
-"""Words by which the order of a list may matter."""
+"""Words of a response by which the order of its lists may matter."""
+ORDER_REQUEST = re.compile(
+    r"\b(?:order(?:ed|ing)?|rank\w*|sort\w*|alphabet\w*|chronolog\w*|steps?|first|last|priorit\w*|top \w+|timeline"
+    r"|schedule|itinerary|recipe|sequence|biggest|largest|smallest|earliest|latest|ascending|descending)\b",
+    re.IGNORECASE,
+)
+"""The same of a prompt."""
 MOST_WORDS = 3
 """Largest number of words with typos, or in bold."""
 
@@ -195,7 +201,7 @@ def perturb(item: Item, name: str, seed: int, sides: Sequence[bool]) -> Item | N
     texts = [_last_text(completion) for completion in item.completions]
     if item.rendered or not all(texts):
         return None
-    if name == "list-order" and ORDERED.search(_prompt_text(item)):
+    if name == "list-order" and ORDER_REQUEST.search(_prompt_text(item)):
         return None
     changed = PERTURBATIONS[name].change(texts, Rng(f"{name}/{seed}/{item.group or item.id}"))
     completions: list[Messages] = []

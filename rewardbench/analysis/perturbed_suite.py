@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from rewardbench.analysis.perturbations import PERTURBATIONS, asks_for_form, perturb
@@ -13,11 +15,15 @@ from rewardbench.builders.style import StyleSuite, read_any_suite, restyled_cell
 from rewardbench.builders.suite_files import MirrorSuite, data_folder_of
 from rewardbench.types import Item, Messages, Suite
 from rewardbench.verifiers import SECOND_VERIFIERS, VERIFIERS, Cell, faults, missing_tools
+from rewardbench.verifiers.cells import BrokenCheck
+from rewardbench.verifiers.programs import only_block
 
 SIDES: Mapping[str, tuple[bool, bool]] = {"chosen": (True, False), "rejected": (False, True), "both": (True, True)}
 """Whether right and wrong completions are perturbed."""
 TIES = "ties"
 """Kind of check of the ties mirrors, whose cells do not name it."""
+CODE = "code"
+"""Kind of check that runs a program, whatever text is around it."""
 
 
 @dataclass(frozen=True)
@@ -163,14 +169,27 @@ def _checks(cells: Cells, candidates: Sequence[PerturbedItem]) -> list[CheckedCe
 
 
 def _failed_rows(checks: Sequence[CheckedCell], tick: Callable[[], None]) -> set[str]:
-    """Run both programs of each kind on its cells; return the rows with an unexpected outcome."""
-    by_kind: dict[str, list[Cell]] = {}
+    """Run both programs of each kind on its cells, equal ones once; return the rows with an unexpected outcome."""
+    by_kind: dict[str, dict[str, list[Cell]]] = {}
     for checked in checks:
-        by_kind.setdefault(checked.kind, []).append(checked.cell)
+        cells = by_kind.setdefault(checked.kind, {})
+        cells.setdefault(_question(checked), []).append(checked.cell)
     failed: set[str] = set()
-    for kind, cells in by_kind.items():
+    for kind, groups in by_kind.items():
+        representatives = [replace(cells[0], row=question) for question, cells in groups.items()]
         for verifiers in (VERIFIERS, SECOND_VERIFIERS):
-            if kind in verifiers:
-                failed |= {row for row, _ in faults(cells, verifiers[kind](cells))}
+            if kind not in verifiers:
+                continue
+            for question, _ in faults(representatives, verifiers[kind](representatives)):
+                failed.update(cell.row for cell in groups[question])
         tick()
     return failed
+
+
+def _question(checked: CheckedCell) -> str:
+    """Return what decides the outcome of a cell: of a program its block of code, else the response."""
+    cell, response = checked.cell, checked.cell.response
+    if checked.kind == CODE:
+        with suppress(BrokenCheck):  # no block or several: the verifier says so
+            response = only_block(cell)
+    return json.dumps([cell.prompt, dict(cell.check), response, cell.right], sort_keys=True)

@@ -48,7 +48,7 @@ def _starts_with(*kinds: str) -> Callable[[str], bool]:
 
 
 def _is_unsorted(text: str) -> bool:
-    items = re.findall(r"^- (.*)$", text, re.MULTILINE)
+    items = re.findall(r"^- (.*)$", text.replace("**", ""), re.MULTILINE)
     return items != sorted(items)
 
 

@@ -26,6 +26,7 @@ from rewardbench.settings import Model, ModelSpec
 from rewardbench.stats.intervals import student
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NAME = "word-pairs"
@@ -290,7 +291,7 @@ def make_report(rewards: TermRewards) -> Report:
             )
         ],
         draw=lambda figure: _draw(figure, rewards, ranked),
-        size=(8.0, 2.0 + 0.19 * len(ranked)),
+        size=(12.0, 2.0 + 0.1 * len(ranked)),
         notes=[
             "A euphemism may differ in meaning or register too: read the pairs before you call a difference a bias."
         ],
@@ -319,9 +320,25 @@ def _sentence(rewards: TermRewards, strongest: TermDifference) -> str:
 
 
 def _draw(figure: Figure, rewards: TermRewards, ranked: Sequence[TermDifference]) -> None:
-    """Draw the difference of each pair with its interval, controls in grey, and the mean of the pairs."""
-    axes = figure.subplots()
-    for position, item in enumerate(ranked):
+    """Draw the difference of each pair with its interval in two columns, from high to low, and their mean."""
+    columns = figure.subplots(1, 2, sharex=True)
+    middle = (len(ranked) + 1) // 2
+    from_the_top = list(reversed(ranked))
+    for axes, items in zip(columns, (from_the_top[:middle], from_the_top[middle:]), strict=True):
+        _draw_column(axes, rewards, items)
+        axes.set_ylim(middle - 0.3, -0.7)
+    count = sum(not item.pair.is_control for item in ranked)
+    frames = sum(len(item.pair.frames) for item in ranked)
+    figure.suptitle(
+        f"{rewards.model}: reward with a euphemism (blue circles) or a longer neutral synonym (grey squares) minus\n"
+        f"reward with the plain term; orange: mean of {count} pairs; n = {frames} frames × {rewards.prompts} prompts",
+        fontsize=11,
+    )
+
+
+def _draw_column(axes: Axes, rewards: TermRewards, items: Sequence[TermDifference]) -> None:
+    """Draw some pairs, the first one at the top."""
+    for position, item in enumerate(items):
         colour, mark = (GREY, "s") if item.pair.is_control else (BLUE, "o")
         errors = [[item.value - item.low], [item.high - item.value]]
         axes.errorbar(
@@ -331,14 +348,5 @@ def _draw(figure: Figure, rewards: TermRewards, ranked: Sequence[TermDifference]
     axes.axvline(0, color="black", linewidth=0.8, zorder=0)
     axes.axvspan(low, high, color=ORANGE, alpha=0.25, zorder=0, linewidth=0)
     axes.axvline(mean, color=ORANGE, linewidth=1.2, linestyle="--", zorder=0)
-    axes.set_yticks(range(len(ranked)), [item.pair.name for item in ranked], fontsize=7)
-    axes.set_ylim(-0.7, len(ranked) - 0.3)
-    count = sum(not item.pair.is_control for item in ranked)
-    frames = sum(len(item.pair.frames) for item in ranked)
-    label_axes(
-        axes,
-        f"{rewards.model}: reward of euphemisms (blue) and longer synonyms (grey squares)",
-        f"second term minus first (95 % interval over frames); orange: mean of {count} pairs\n"
-        f"n = {frames} frames × {rewards.prompts} prompts",
-        "",
-    )
+    axes.set_yticks(range(len(items)), [item.pair.name for item in items], fontsize=8)
+    label_axes(axes, "", "difference of the reward (95 % interval)", "")

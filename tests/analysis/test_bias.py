@@ -86,9 +86,9 @@ def test_features_of_a_rendered_text_are_those_of_its_response():
 
 
 def test_planted_biases_are_recovered():
-    values = measure_planted_bias(1, pairs=1500)
-    assert values["lambda_max_abs_err"] < 0.03
-    assert values["swap_inconsistency"] == pytest.approx(0.3, abs=0.05)
+    values = measure_planted_bias(1, pairs=600)
+    assert values["lambda_max_abs_err"] < 0.04
+    assert values["swap_inconsistency"] == pytest.approx(0.3, abs=0.06)
     assert values["length_only_raw_accuracy"] > 0.55
     assert values["length_only_accuracy"] == 0.5
 
