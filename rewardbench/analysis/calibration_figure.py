@@ -102,7 +102,7 @@ def _draw_counts(axes: Axes, models: Sequence[ModelCalibration], is_scaled: bool
     label_axes(axes, "", "confidence of the model", "pairs")
     axes.set_xlim(0.49, 1.01)
     axes.set_ylim(0, None)
-    axes.yaxis.get_major_locator().set_params(nbins=3)
+    axes.locator_params(axis="y", nbins=3)
 
 
 @dataclass(frozen=True)
