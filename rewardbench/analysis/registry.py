@@ -57,4 +57,5 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("word-pairs", "", "Reward of a plain term against its euphemism in the same sentence"),
     AnalysisRow("audit", "Results of one suite", "Labels to review, leaks of single features, conflicts"),
     AnalysisRow("map", "", "Best text of each cell of two attributes, such as poems by genre and tone"),
+    AnalysisRow("ceiling", "Results, if any", "Highest accuracy that noisy labels allow"),
 )

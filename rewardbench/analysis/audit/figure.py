@@ -21,7 +21,7 @@ MOST_ROWS = 14
 def draw_audit(figure: Figure, misses: Misses | None, leaks: Sequence[Leak], pairs: int, models: int) -> None:
     """Draw the margins of the pairs, if models are above chance, and the largest leaks, if texts are known."""
     panels = list(filter(None, (misses, leaks)))
-    axes = np.atleast_1d(figure.subplots(1, max(1, len(panels))))
+    axes = figure.subplots(1, max(1, len(panels)), squeeze=False)[0]
     if misses:
         _draw_margins(axes[0], misses, pairs, models)
     if leaks:
