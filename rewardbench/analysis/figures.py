@@ -16,6 +16,20 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER)
 MARKS = ("o", "s", "^", "D", "v", "P")
 
 
+LONGEST_NAME = 40
+"""Maximum characters of a model's name in a legend."""
+
+
+def legend_name(model: str) -> str:
+    """Return the name of a model for a legend: its end if it is long, and dollar signs as text.
+
+    >>> legend_name("org/a-reward-model-with-a-name-of-50-characters-and-")
+    '…model-with-a-name-of-50-characters-and-'
+    """
+    shown = model if len(model) <= LONGEST_NAME else f"…{model[1 - LONGEST_NAME :]}"
+    return shown.replace("$", r"\$")
+
+
 def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
     """Set the title and the axis labels (with units), and remove the frame above and on the right."""
     axes.set_title(title, fontsize=11, loc="left")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,9 +57,11 @@ def collect_decisions(models: Sequence[ModelScores]) -> ModelDecisions:
         tables.append(_score_table(model))
         is_used &= np.isfinite(tables[-1][:, 0])
     counts = np.array([len(item.completions) for item in items], dtype=np.int64)
-    names = [_cluster_of(model_item.meta.get(models[0].suite.cluster_by), model_item.group, model_item.id)
-             for model_item in items]  # fmt: skip
-    _, clusters = np.unique(np.array(names, dtype=str), return_inverse=True)
+    numbers: dict[str, int] = {}
+    clusters = np.zeros(len(items), dtype=np.int64)
+    for place, item in enumerate(items):
+        name = _cluster_of(item.meta.get(models[0].suite.cluster_by), item.group, item.id)
+        clusters[place] = numbers.setdefault(name, len(numbers))
     chosen = np.stack([_choose(table[is_used]) for table in tables])
     return ModelDecisions(chosen, counts[is_used], clusters[is_used], int((~is_used).sum()))
 
@@ -110,7 +112,9 @@ def agreement_kappa(
         The share of equal decisions, and kappa.
     """
     columns = [np.ones(len(first)), first == second, first == TIE, second == TIE, 1 / np.maximum(counts, 1)]
-    return bootstrap_ratios(np.stack(columns, axis=1).astype(float), clusters, [_agreement, _kappa], seed)
+    table = np.stack(columns, axis=1).astype(float)
+    share, kappa = bootstrap_ratios(table, clusters, [_agreement, _kappa], seed)
+    return share, kappa
 
 
 def error_consistency(
@@ -155,7 +159,7 @@ def _beyond_chance(same: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 def bootstrap_ratios(
     columns: np.ndarray,
-    clusters: Sequence[Hashable] | np.ndarray,
+    clusters: np.ndarray,
     statistics: Sequence[Callable[[np.ndarray], np.ndarray]],
     seed: int = 0,
     resamples: int = RESAMPLES,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes
+from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes, legend_name
 from rewardbench.analysis.judge_cost.counts import ranking_calls
 from rewardbench.analysis.judge_cost.usage import RunUsage
 from rewardbench.stats import Mean
@@ -71,7 +72,7 @@ def draw_costs(
 ) -> None:
     """Draw accuracy against the cost of 1,000 decisions, and the cost to rank 2 to `systems` systems."""
     left, right = figure.subplots(1, 2)
-    drawn = [point for point in points if point.amount]
+    drawn = list(filter(attrgetter("amount"), points))
     _draw_pareto(left, drawn, measure, items)
     _draw_ranking(right, drawn or points, measure, systems, prompts)
     handles, labels = right.get_legend_handles_labels()
@@ -81,8 +82,8 @@ def draw_costs(
 
 
 def _draw_pareto(axes: Axes, points: Sequence[CostPoint], measure: MeasureText, items: int) -> None:
-    amounts = [float(point.amount or 0.0) for point in points]
-    accuracies = [point.accuracy.value for point in points]
+    amounts = list(map(float, map(attrgetter("amount"), points)))
+    accuracies = list(map(float, map(attrgetter("accuracy.value"), points)))
     front = pareto_front(amounts, accuracies)
     if len(front) > 1:
         axes.step([amounts[i] for i in front], [accuracies[i] for i in front], where="post", color=GREY, lw=1, ls="--",
@@ -116,7 +117,7 @@ def _draw_ranking(axes: Axes, points: Sequence[CostPoint], measure: MeasureText,
         usage = point.usage
         heights = [ranking_calls(int(m), prompts, usage.view, usage.orders) * scale for m in numbers]
         axes.plot(numbers, heights, color=COLOURS[number % len(COLOURS)], marker=MARKS[number % len(MARKS)], ms=4,
-                  markevery=max(1, len(numbers) // 8), label=f"{usage.label}: {usage.view} {usage.kind}",
+                  markevery=max(1, len(numbers) // 8), label=f"{legend_name(usage.label)}: {usage.view} {usage.kind}",
             ls=DASHES[number % len(DASHES)])  # fmt: skip
     axes.set_yscale("log")
     low, high = axes.get_ylim()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,16 +27,19 @@ from rewardbench.analysis.judge_cost.usage import (
     measure_seconds,
     read_assignments,
     read_usage,
+    short_name,
 )
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, source_of
-from rewardbench.comparison.compare import ComparedResult, align, read_compared
+from rewardbench.comparison.compare import ComparedResult, align, read_compared, with_suite
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
 from rewardbench.results.scored import ModelScores
 from rewardbench.settings import ModelSpec
 
 Measure = Literal["dollars", "seconds", "flops", "tokens"]
+MEASURE_ORDER: tuple[Measure, ...] = ("dollars", "seconds", "flops", "tokens")
+"""Kinds of cost; the figure shows the first that is known for every result."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,8 @@ def read_results(inputs: Sequence[ComparedResult]) -> list[ModelScores]:
     models = [first]
     for result in inputs[1:]:
         first, other = align(models[0], read_compared(result))
-        ids = [item.id for item in first.suite.items]
-        by_id = {item.id: item for item in other.items}
         models[0] = first
-        models.append(replace(other, suite=first.suite, items=tuple(map(by_id.__getitem__, ids))))
+        models.append(with_suite(other, first.suite))
     return models
 
 
@@ -124,7 +126,7 @@ def _complete(usages: list[RunUsage], models: Sequence[ModelScores], options: Ju
     """
     parameters = read_assignments(options.parameters, "parameters")
     seconds = read_assignments(options.seconds, "seconds")
-    names = {name for usage in usages for name in (usage.label, usage.model)}
+    names = {name for usage in usages for name in _names_of(usage)}
     named = [*parameters, *seconds, *([options.model.model] if options.model else [])]
     for name in named:
         if name not in names:
@@ -132,14 +134,23 @@ def _complete(usages: list[RunUsage], models: Sequence[ModelScores], options: Ju
     completed: list[RunUsage] = []
     labels: set[str] = set()
     for number, usage in enumerate(usages):
-        stated = {name: value for name, value in seconds.items() if name in (usage.label, usage.model)}
-        run_seconds = next(iter(stated.values()), None) or _measured(usage, models[number], options)
-        counts = (parameters.get(usage.label), parameters.get(usage.model), usage.parameters)
+        run_seconds = _stated(seconds, usage) or _measured(usage, models[number], options)
+        count = _stated(parameters, usage) or usage.parameters
         label = usage.label if usage.label not in labels else f"{usage.label} #{number + 1}"
         labels.add(label)
-        usage = replace(usage, label=label, seconds=run_seconds, parameters=next(filter(None, counts), None))
+        usage = replace(usage, label=label, seconds=run_seconds, parameters=count)
         completed.append(replace(usage, dollars=_dollars(usage, options)))
     return completed
+
+
+def _names_of(usage: RunUsage) -> tuple[str, ...]:
+    """Return the names by which options name a model."""
+    return usage.label, usage.model, short_name(usage.model)
+
+
+def _stated(amounts: Mapping[str, float], usage: RunUsage) -> float | None:
+    """Return the amount that an option states of a model; None if it states none."""
+    return next(filter(None, map(amounts.get, _names_of(usage))), None)
 
 
 def _measured(usage: RunUsage, scored: ModelScores, options: JudgeCostOptions) -> float | None:
@@ -171,7 +182,7 @@ def _dollars(usage: RunUsage, options: JudgeCostOptions) -> float | None:
 
 def _choose_pair(usages: Sequence[RunUsage]) -> tuple[int, int]:
     """Return the first reward model and the first judge, or the first two results."""
-    kinds = [usage.kind for usage in usages]
+    kinds = list(map(attrgetter("kind"), usages))
     if len(set(kinds)) == 2:
         return kinds.index("reward model"), kinds.index("judge")
     return 0, 1
@@ -193,8 +204,7 @@ def _choose_measure(usages: Sequence[RunUsage], wanted: str) -> Measure:
     Raises:
         InputError: if the wanted one is not known for every result.
     """
-    measures: tuple[Measure, ...] = ("dollars", "seconds", "flops", "tokens")
-    for measure in measures:
+    for measure in MEASURE_ORDER:
         missing = [usage.label for usage in usages if _amount(usage, measure) is None]
         if wanted == measure and missing:
             raise InputError(f"The {measure} of {missing[0]} are unknown: pass {MEASURES[measure].advice}.")
@@ -210,12 +220,12 @@ def _report(
     models: Sequence[ModelScores],
     options: JudgeCostOptions,
 ) -> Report:
-    usages = [cost.usage for cost in costs]
+    usages = list(map(attrgetter("usage"), costs))
     measure = _choose_measure(usages, options.cost)
     agreements = _pairwise(decisions, usages, options.seed)
     share, kappa, consistency = agreements[pair]
     first, second = costs[pair[0]], costs[pair[1]]
-    calls = [_ranking(usage, options) for usage in usages]
+    calls = list(map(_ranking, usages, [options] * len(usages)))
     values: dict[str, Value] = {"items": decisions.chosen.shape[1], "skipped": decisions.skipped}
     for name, cost in (("first", first), ("second", second)):
         values |= {
@@ -228,8 +238,8 @@ def _report(
         }
     values |= {"agreement": share.value, "kappa": kappa.value, "kappa_low": kappa.low, "kappa_high": kappa.high}
     values |= {"error_consistency": consistency.value, "cost": measure}
-    for name in ("tokens", "flops", "seconds", "dollars"):
-        values[f"{name}_ratio"] = _ratio(_amount(second.usage, name), _amount(first.usage, name))  # type: ignore[arg-type]
+    for name in MEASURE_ORDER:
+        values[f"{name}_ratio"] = _ratio(_amount(second.usage, name), _amount(first.usage, name))
     points: list[CostPoint] = []
     for cost, count in zip(costs, calls, strict=True):
         amount = cost.usage.per_thousand(_amount(cost.usage, measure))
@@ -244,7 +254,7 @@ def _report(
             decisions.clusters
         )),
         size=(10.5, 4.6),
-        details={"points": [_detail(point) for point in points]},
+        details={"points": list(map(_detail, points))},
         notes=_notes(usages, decisions, measure),
         sources=list(map(source_of, models)),
     )  # fmt: skip

@@ -79,7 +79,7 @@ def read_usage(result: ComparedResult, scored: ModelScores) -> RunUsage:
     protocol = _mapping(_mapping(manifest, "fingerprint"), "protocol")
     view = str(protocol.get("view") or "pointwise")
     usage = RunUsage(
-        label=scored.model,
+        label=short_name(scored.model),
         model=scored.model,
         kind="judge" if judge or scored.protocol else "reward model",
         decisions=len(scored.items),
@@ -96,12 +96,21 @@ def read_usage(result: ComparedResult, scored: ModelScores) -> RunUsage:
         return usage
     return replace(
         usage,
-        label=f"{scored.model} ({judge.get('protocol')})",
+        label=f"{usage.label} ({judge.get('protocol')})",
         calls=_count(judge, "requests"),
         read_tokens=_count(judge, "prompt_tokens"),
         written_tokens=_count(judge, "completion_tokens") or 0,
         dollars=_amount(judge, "cost"),
     )
+
+
+def short_name(model: str) -> str:
+    """Return the name of a model; of a folder its last part.
+
+    >>> short_name("/data/models/my-rm"), short_name("org/my-rm")
+    ('my-rm', 'org/my-rm')
+    """
+    return Path(model).name if model.startswith(("/", "~", "./", "../")) else model
 
 
 def read_manifest(result: ComparedResult, scored: ModelScores) -> Mapping[str, object]:

@@ -23,6 +23,7 @@ JUDGES = {
     "json_choice": choose(form='{{"explanation": "", "verdict": "{}"}}'),
     "listwise": rank(),
     "rating": rate(),
+    "turn_rating": rate(),
     "logprob": choose(form="{}"),
     "yes_no": yes_no(),
     "rating_logprob": rate(high=9, form="{}"),

@@ -1,0 +1,8 @@
+"""Hold chains of turns with a chat model, and count the replies that follow their rules."""
+
+from __future__ import annotations
+
+from rewardbench.analysis.chatbench.report import ChatbenchOptions, analyze
+from rewardbench.analysis.chatbench.selftest import selftest
+
+__all__ = ["ChatbenchOptions", "analyze", "selftest"]

@@ -1,0 +1,91 @@
+"""Picture of chatbench: how long chains go without a failure, and which rules are followed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rewardbench.analysis.chatbench.comparison import ChainScore, survival
+from rewardbench.analysis.chatbench.verify import VerifiedTurn
+from rewardbench.analysis.figures import COLOURS, MARKS, label_axes, legend_name
+from rewardbench.stats import wilson
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_RULES = 14
+"""Rules in the figure, the most frequent ones."""
+
+
+def rule_shares(verified: Sequence[VerifiedTurn]) -> dict[str, tuple[int, int]]:
+    """Return for each rule the number of replies that follow it, and of all; the most frequent rule first."""
+    totals: Counter[str] = Counter()
+    followed: Counter[str] = Counter()
+    for turn in verified:
+        for name, holds in turn.outcomes.items():
+            totals[name] += 1
+            followed[name] += holds
+    return {name: (followed[name], total) for name, total in totals.most_common()}
+
+
+def draw_runs(figure: Figure, scores: Sequence[ChainScore], runs: Sequence[Sequence[VerifiedTurn]]) -> None:
+    """Draw the share of chains without a failure up to each turn, and the share of replies that follow each rule."""
+    left, right = figure.subplots(1, 2)
+    for number, score in enumerate(scores):
+        _draw_prefix(left, score, number, len(scores))
+    left.set_ylim(-0.03, 1.03)
+    chains = len(scores[0].prefixes)
+    label_axes(left, f"Chains without a failure so far, n = {chains} chains", "Turn of the chain",
+               "Share of chains (Kaplan-Meier, 95 % intervals)")  # fmt: skip
+    names = list(rule_shares(runs[0]))[:MOST_RULES]
+    for number, verified in enumerate(runs):
+        _draw_rules(right, verified, names, number, len(runs))
+    labels: list[str] = []
+    for name in names:
+        labels.append(f"{name} ({rule_shares(runs[0])[name][1]})")
+    right.set_yticks(range(len(names)), labels, fontsize=8)
+    right.invert_yaxis()
+    right.set_xlim(-0.03, 1.03)
+    label_axes(right, f"Rules, n = {scores[0].turns} replies", "Share of replies that follow it, 95 % intervals",
+               "Rule (replies)")  # fmt: skip
+    handles, texts = left.get_legend_handles_labels()
+    figure.legend(handles, texts, fontsize=9, frameon=False, loc="outside lower center", ncols=2)
+
+
+def _draw_prefix(axes: Axes, score: ChainScore, number: int, count: int) -> None:
+    shares = survival(score.prefixes)
+    turns = np.arange(1, len(shares) + 1)
+    values = np.array([share.value for share in shares])
+    lows, highs = np.array([[share.low, share.high] for share in shares]).T
+    axes.errorbar(
+        turns + 0.12 * (number - (count - 1) / 2),
+        values,
+        yerr=[values - lows, highs - values],
+        color=COLOURS[number % len(COLOURS)],
+        marker=MARKS[number % len(MARKS)],
+        capsize=2,
+        ms=5,
+        label=f"{legend_name(score.model)}: {score.passed}/{score.turns} turns",
+    )
+    axes.set_xticks(turns)
+
+
+def _draw_rules(axes: Axes, verified: Sequence[VerifiedTurn], names: Sequence[str], number: int, count: int) -> None:
+    shares = rule_shares(verified)
+    for row, name in enumerate(names):
+        followed, total = shares[name]
+        low, high = wilson(followed, total)
+        value = followed / total
+        axes.errorbar(
+            value,
+            row + 0.24 * (number - (count - 1) / 2),
+            xerr=[[value - low], [high - value]],
+            color=COLOURS[number % len(COLOURS)],
+            marker=MARKS[number % len(MARKS)],
+            ms=5,
+            capsize=2,
+        )
