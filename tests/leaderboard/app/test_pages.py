@@ -11,6 +11,7 @@ from synthetic import mirrors, scores, singles, store
 
 pytest.importorskip("gradio")
 
+from rewardbench.analysis.page import run_analyses
 from rewardbench.leaderboard.app import model_page, suite_pages
 from rewardbench.leaderboard.app import serve as app
 from rewardbench.leaderboard.app.library import Library
@@ -75,6 +76,15 @@ def test_model_page_shows_missed_items_and_manifest(library):
     assert "fingerprint_sha256" in page.words
     fewer = see(library, view="model", model="org/mid", search="zzz")
     assert "0 items" in fewer.words
+
+
+def test_model_page_shows_the_analyses_of_its_report(library):
+    page = see(library, view="model", model="org/mid")
+    assert page.tags.count("figure") == 2
+    assert all(word in page.words for word in ("Calibration", "Bias"))
+    row = library.row("org/mid")
+    reports, _ = run_analyses(library.items(row))
+    assert all(report.sentence in page.words for report in reports)
 
 
 def test_items_are_paginated(library):
