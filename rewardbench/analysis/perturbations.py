@@ -34,7 +34,7 @@ ORDERED = re.compile(
 )
 """Words of a response by which the order of its lists may matter."""
 ORDER_REQUEST = re.compile(
-    r"\b(?:order(?:ed|ing)?|rank\w*|sort\w*|alphabet\w*|chronolog\w*|steps?|first|last|priorit\w*|top \w+|timeline"
+    r"\b(?:order(?:ed|ing)?|rank\w*|sort\w*|alphabet\w*|chronolog\w*|steps?|first|last|priority|top \w+|timeline"
     r"|schedule|itinerary|recipe|sequence|biggest|largest|smallest|earliest|latest|ascending|descending)\b",
     re.IGNORECASE,
 )
@@ -73,7 +73,10 @@ def add_language(texts: Sequence[str], rng: Rng) -> list[str]:
 
 
 def _put_before(sentence: str, texts: Sequence[str]) -> list[str]:
-    return [f"{sentence}{_gap(text)}{text}" for text in texts]
+    changed: list[str] = []
+    for text in texts:
+        changed.append(f"{sentence}{_gap(text)}{text}")
+    return changed
 
 
 def _gap(text: str) -> str:
@@ -86,16 +89,15 @@ def swap_letters(texts: Sequence[str], rng: Rng) -> list[str]:
     words = _shared(texts, lambda text: set(WORD.findall(text)))
     typos: dict[str, str] = {}
     for word in rng.sample(words, min(MOST_WORDS, len(words))):
-        places = [place for place in range(1, len(word) - 2) if word[place] != word[place + 1]]
-        if places:
-            place = rng.pick(places)
+        place = rng.number(1, len(word) - 3)
+        if word[place] != word[place + 1]:
             typos[word] = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
     return _map_prose(texts, lambda prose: WORD.sub(lambda match: typos.get(match[0], match[0]), prose))
 
 
 def widen_spaces(texts: Sequence[str], rng: Rng) -> list[str]:
     """Double the spaces between sentences, and end with a line break."""
-    return [f"{text}\n" for text in _map_prose(texts, lambda prose: SENTENCE_GAP.sub("  ", prose))]
+    return _map_prose(texts, lambda prose: SENTENCE_GAP.sub("  ", prose), end="\n")
 
 
 def add_bold(texts: Sequence[str], rng: Rng) -> list[str]:
@@ -132,7 +134,8 @@ def shuffle_lists(texts: Sequence[str], rng: Rng) -> list[str]:
 def _shuffle_lines(block: str, seed: int) -> str:
     """Return lines in another order, which depends on nothing else; nested lists stay as they are."""
     lines = block.removesuffix("\n").split("\n")
-    if len({len(line) - len(line.lstrip()) for line in lines}) > 1 or len(set(lines)) < 2:
+    indents = {len(line) - len(line.lstrip()) for line in lines}
+    if len(indents) > 1 or len(set(lines)) < 2:
         return block
     rng, shuffled = Rng(f"{seed}/{block}"), lines
     while shuffled == lines:
@@ -149,13 +152,13 @@ def _shared(texts: Sequence[str], words_of: Callable[[str], set[str]]) -> list[s
     return sorted(shared or ())
 
 
-def _map_prose(texts: Sequence[str], change: Callable[[str], str]) -> list[str]:
-    """Change each text outside of its code."""
+def _map_prose(texts: Sequence[str], change: Callable[[str], str], end: str = "") -> list[str]:
+    """Change each text outside of its code, and add an end."""
     changed: list[str] = []
     for text in texts:
         parts = CODE.split(text)
         parts[::2] = map(change, parts[::2])
-        changed.append("".join(parts))
+        changed.append("".join(parts) + end)
     return changed
 
 
@@ -198,7 +201,7 @@ def perturb(item: Item, name: str, seed: int, sides: Sequence[bool]) -> Item | N
     Returns:
         The item with the id `ID#NAME`, or None if the perturbation does not apply to it.
     """
-    texts = [_last_text(completion) for completion in item.completions]
+    texts = list(map(_last_text, item.completions))
     if item.rendered or not all(texts):
         return None
     if name == "list-order" and ORDER_REQUEST.search(_prompt_text(item)):
@@ -214,8 +217,10 @@ def perturb(item: Item, name: str, seed: int, sides: Sequence[bool]) -> Item | N
 
 def asks_for_form(item: Item) -> bool:
     """Return True if the prompt asks for a form, or for a text that an added sentence would become a part of."""
-    requests = [turn["content"] for turn in item.prompt[:1] + item.prompt[-1:] if turn["role"] != "assistant"]
-    return bool(FORMS.search(_prompt_text(item)) or TEXTS.search("\n".join(requests)))
+    for turn in item.prompt[:1] + item.prompt[-1:]:
+        if turn["role"] != "assistant" and TEXTS.search(turn["content"]):
+            return True
+    return FORMS.search(_prompt_text(item)) is not None
 
 
 def _prompt_text(item: Item) -> str:

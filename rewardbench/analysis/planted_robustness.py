@@ -6,10 +6,10 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from rewardbench.analysis.decision_flips import measure_robustness
 from rewardbench.analysis.perturbations import PERTURBATIONS, read_texts
 from rewardbench.analysis.perturbed_suite import count_failed_labels, perturb_suite
 from rewardbench.analysis.report import Value
-from rewardbench.analysis.robustness import measure_robustness
 from rewardbench.console.progress import StepBar
 from rewardbench.console.terminal import make_console
 from rewardbench.scorers.base import BaseScorer
@@ -39,12 +39,14 @@ def _has_unknown_word(text: str) -> bool:
 
 
 def _known_words() -> set[str]:
-    texts = [*REMARKS, LIST, *(sentence for sentences in read_texts().values() for sentence in sentences)]
+    texts = [*REMARKS, LIST]
+    for sentences in read_texts().values():
+        texts += sentences
     return set(re.findall(r"[a-z]{5,}", " ".join(texts)))
 
 
 def _starts_with(*kinds: str) -> Callable[[str], bool]:
-    return lambda text: text.startswith(tuple(sentence for kind in kinds for sentence in read_texts()[kind]))
+    return lambda text: any(text.startswith(tuple(read_texts()[kind])) for kind in kinds)
 
 
 def _is_unsorted(text: str) -> bool:
@@ -83,13 +85,14 @@ class PlantedFragile(BaseScorer):
 
     def run(self, requests: Sequence[TextRequest]) -> list[float]:
         """Return one number per request."""
-        return [self._score(request.text) for request in requests]
-
-    def _score(self, text: str) -> float:
-        if self._is_perturbed(text):
-            return float(hashlib.sha256(text.encode()).digest()[0])
-        (quality,) = QUALITY.findall(text)
-        return float(quality)
+        scores: list[float] = []
+        for request in requests:
+            if self._is_perturbed(request.text):
+                scores.append(float(hashlib.sha256(request.text.encode()).digest()[0]))
+            else:
+                (quality,) = QUALITY.findall(request.text)
+                scores.append(float(quality))
+        return scores
 
 
 def planted_suite(items: int = ITEMS) -> Suite:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from rewardbench import stats
+from rewardbench.analysis.decision_flips import Robustness, measure_robustness
 from rewardbench.analysis.figures import BLUE, GREY, ORANGE, label_axes
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.perturbations import PERTURBATIONS
-from rewardbench.analysis.perturbed_suite import PerturbedItem, PerturbedSuite, perturb_suite
+from rewardbench.analysis.perturbed_suite import PerturbedSuite
+from rewardbench.analysis.planted_robustness import BARS, measure_planted_robustness
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
 from rewardbench.comparison.compare import ComparedResult
-from rewardbench.console.progress import StepBar
-from rewardbench.console.terminal import make_console
 from rewardbench.errors import InputError
-from rewardbench.evaluation import run
-from rewardbench.metrics import credit, is_scored, margin, rule_of
-from rewardbench.metrics.grading import column_value
-from rewardbench.scorers.in_memory import name_of, scorer_of
-from rewardbench.settings import Model, ModelSpec, Settings
+from rewardbench.settings import ModelSpec
 from rewardbench.suites import load_suite
-from rewardbench.types import Item, ItemScores, Result, Suite
+from rewardbench.types import Suite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,52 +45,6 @@ class RobustnessOptions:
     model: ModelSpec | None = None
 
 
-@dataclass(frozen=True)
-class Effect:
-    """What a perturbation does to the decisions of a model on some items.
-
-    Attributes:
-        name: the perturbation.
-        flips: share of items whose credit changes, with its 95 % interval.
-        items: number of items.
-        before: mean credit of the original items.
-        after: mean credit of the perturbed items.
-        shift: mean absolute change of the margin, in standard deviations of the original margins.
-    """
-
-    name: str
-    flips: stats.Mean
-    items: int
-    before: float
-    after: float
-    shift: float
-
-
-@dataclass(frozen=True)
-class Robustness:
-    """The effects of all perturbations on a model, overall and by section."""
-
-    model: str
-    effects: Sequence[Effect]
-    """From the highest flip rate to the lowest."""
-    sections: Mapping[tuple[str, str], Effect]
-    """By perturbation and section."""
-    labels: PerturbedSuite
-    unscored: int
-
-    def worst(self) -> Effect:
-        """Return the perturbation with the highest lower limit of the flip rate, which few items cannot decide."""
-        return max(self.effects, key=lambda effect: (effect.flips.low, effect.flips.value))
-
-    def worst_section(self) -> str:
-        """Return the section in which the worst perturbation flips most."""
-        name = self.worst().name
-        rates = {
-            section: effect.flips for (perturbation, section), effect in self.sections.items() if perturbation == name
-        }
-        return max(rates, key=lambda section: (rates[section].low, rates[section].value))
-
-
 def analyze(inputs: Sequence[ComparedResult], options: RobustnessOptions) -> Report:
     """Score a suite and its perturbed items, and count the decisions that change.
 
@@ -117,8 +66,6 @@ def analyze(inputs: Sequence[ComparedResult], options: RobustnessOptions) -> Rep
 
 def selftest(seeds: int | None = None) -> Report:
     """Find planted fragile scorers by their perturbation, and no flips of a robust one; verify perturbed labels."""
-    from rewardbench.analysis.planted_robustness import BARS, measure_planted_robustness
-
     values = measure_planted_robustness(seeds or 3)
     sentence = (
         f"Of the scorers that lose their mind on one perturbation, {100 * float(values['named']):.0f} % are named with "
@@ -128,114 +75,12 @@ def selftest(seeds: int | None = None) -> Report:
     return Report(NAME, values, sentence, bars=parse_bars(BARS))
 
 
-def measure_robustness(
-    model: ModelSpec | Model, suite: Suite, names: Sequence[str] = (), side: str = "both", seed: int = 0
-) -> Robustness:
-    """Measure the flip rate of each perturbation.
-
-    Args:
-        model: the specification of a model, or a model in memory, as in `evaluate`.
-        suite: the items.
-        names: the perturbations; all if empty.
-        side: which responses are perturbed: `chosen`, `rejected` or `both`.
-        seed: random seed of the perturbations.
-
-    Raises:
-        InputError: for an unknown perturbation, or if none applies to an item.
-    """
-    unknown = [name for name in names if name not in PERTURBATIONS]
-    if unknown:
-        raise InputError(f"There is no perturbation {unknown[0]!r}: it must be one of {', '.join(PERTURBATIONS)}.")
-    with StepBar("verifying labels", None, make_console(stderr=True)) as tick:
-        perturbed = perturb_suite(suite, tuple(dict.fromkeys(names)) or tuple(PERTURBATIONS), side, seed, tick)
-    if not perturbed.items:
-        raise InputError(
-            f"No perturbation applies to the {len(suite.items):,} items of {suite.name}: they must have a preference "
-            "and responses as text without a template."
-        )
-    result = _score(model, suite, perturbed)
-    return _compare(result, suite, perturbed)
-
-
-def _score(model: ModelSpec | Model, suite: Suite, perturbed: PerturbedSuite) -> Result:
-    """Score the items and their perturbed versions in one run."""
-    originals: dict[str, Item] = {}
-    for candidate in perturbed.items:
-        originals[candidate.original.id] = candidate.original
-    items = (*originals.values(), *(candidate.item for candidate in perturbed.items))
-    both = replace(
-        suite, items=items, revision=f"{suite.revision}+perturbed", headline="accuracy", cluster_by="", breakdowns={}
-    )
-    if isinstance(model, ModelSpec):
-        result, _ = run(Settings(model, suite.name, cache=True), suite=both)
-        return result
-    if isinstance(model, str):
-        return _score(ModelSpec(model), suite, perturbed)
-    spec = ModelSpec(name_of(model))
-    with scorer_of(model, spec) as scorer:
-        result, _ = run(Settings(spec, suite.name), suite=both, scorer=scorer)
-    return result
-
-
-def _compare(result: Result, suite: Suite, perturbed: PerturbedSuite) -> Robustness:
-    """Compare the decisions on perturbed items with those on their originals."""
-    by_id = {item_scores.id: item_scores for item_scores in result.items}
-    rows: dict[str, list[_Row]] = {}
-    by_section: dict[tuple[str, str], list[_Row]] = {}
-    unscored = 0
-    for candidate in perturbed.items:
-        before, after = by_id[candidate.original.id], by_id[candidate.item.id]
-        if not (is_scored(before.scores) and is_scored(after.scores)):
-            unscored += 1
-            continue
-        row = _row(suite, candidate, before, after)
-        rows.setdefault(candidate.name, []).append(row)
-        section = rule_of(suite, candidate.original.subset).section
-        by_section.setdefault((candidate.name, section), []).append(row)
-    effects = [_effect(name, of_name) for name, of_name in rows.items()]
-    if not effects:
-        raise InputError(f"{result.model} has scores for no item and its perturbed version.")
-    effects.sort(key=lambda effect: -effect.flips.value)
-    sections = {key: _effect(key[0], of_section) for key, of_section in by_section.items()}
-    return Robustness(result.model, effects, sections, perturbed, unscored)
-
-
-@dataclass(frozen=True)
-class _Row:
-    """The decisions on an item and on its perturbed version."""
-
-    cluster: Hashable
-    credits: tuple[float, float]
-    margins: tuple[float, float]
-
-
-def _row(suite: Suite, candidate: PerturbedItem, before: ItemScores, after: ItemScores) -> _Row:
-    item, rule = candidate.original, rule_of(suite, candidate.original.subset)
-    cluster = column_value(item.meta, suite.cluster_by) or item.group or item.id
-    credits = credit(item, before.scores, rule), credit(item, after.scores, rule)
-    return _Row(cluster, credits, (margin(item, before.scores), margin(item, after.scores)))
-
-
-def _effect(name: str, rows: Sequence[_Row]) -> Effect:
-    credits = np.array([row.credits for row in rows])
-    margins = np.array([row.margins for row in rows])
-    flips = (credits[:, 0] != credits[:, 1]).astype(float)
-    spread = float(margins[:, 0].std()) or 1.0
-    return Effect(
-        name=name,
-        flips=stats.mean(flips.tolist(), [row.cluster for row in rows]),
-        items=len(rows),
-        before=float(credits[:, 0].mean()),
-        after=float(credits[:, 1].mean()),
-        shift=float(np.abs(margins[:, 1] - margins[:, 0]).mean()) / spread,
-    )
-
-
 def make_report(robustness: Robustness, suite: Suite, side: str) -> Report:
     """Return the report of a model."""
     worst, labels = robustness.worst(), robustness.labels
+    originals = {candidate.original.id for candidate in labels.items}
     values: dict[str, Value] = {
-        "items": len({candidate.original.id for candidate in labels.items}),
+        "items": len(originals),
         "perturbed": len(labels.items),
         "labels_verified": sum(labels.verified.values()),
         "labels_failed": labels.failed,
@@ -312,15 +157,15 @@ def _draw(figure: Figure, robustness: Robustness, suite: str, side: str) -> None
     """Draw the flip rate of each perturbation with its interval, and the rates by section as a heat map."""
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1, 1])
     worst = robustness.worst().name
+    names: list[str] = []
     for position, effect in enumerate(robustness.effects):
         mean = effect.flips
         errors = [[100 * (mean.value - mean.low)], [100 * (mean.high - mean.value)]]
         colour, mark = (ORANGE, "D") if effect.name == worst else (BLUE, "o")
         left.errorbar(100 * mean.value, position, xerr=errors, color=colour, marker=mark, markersize=6, capsize=3)
-    left.set_yticks(
-        range(len(robustness.effects)), [f"{effect.name}\nn = {effect.items:,}" for effect in robustness.effects]
-    )
-    left.set_ylim(len(robustness.effects) - 0.5, -0.5)
+        names.append(f"{effect.name}\nn = {effect.items:,}")
+    left.set_yticks(range(len(names)), names)
+    left.set_ylim(len(names) - 0.5, -0.5)
     left.set_xlim(left=min(0.0, left.get_xlim()[0]))
     left.axvline(0, color=GREY, linewidth=0.8, zorder=0)
     label_axes(left, f"{robustness.model} on {suite}, {side} perturbed", "changed decisions in % (95 % interval)", "")
@@ -329,7 +174,10 @@ def _draw(figure: Figure, robustness: Robustness, suite: str, side: str) -> None
 
 def _draw_sections(axes: Axes, robustness: Robustness) -> None:
     """Draw the flip rates by section, where there are enough items."""
-    sections = list(dict.fromkeys(section for _, section in robustness.sections))
+    sections: list[str] = []
+    for _, section in robustness.sections:
+        if section not in sections:
+            sections.append(section)
     rates = np.full((len(robustness.effects), len(sections)), np.nan)
     for row, effect in enumerate(robustness.effects):
         for column, section in enumerate(sections):

@@ -102,8 +102,13 @@ def collect_pairs(scored: ModelScores) -> StylePairs:
         clusters.append(graded.cluster)
     _check(scored, margins, unscored)
     names, columns = _generator_columns(writers)
-    inconsistencies = [item.order_inconsistency for item in scored.items if item.order_inconsistency is not None]
-    biases = [item.position_bias for item in scored.items if item.position_bias is not None]
+    biases: list[float] = []
+    inconsistencies: list[float] = []
+    for item_scores in scored.items:
+        if item_scores.order_inconsistency is not None:
+            inconsistencies.append(item_scores.order_inconsistency)
+        if item_scores.position_bias is not None:
+            biases.append(item_scores.position_bias)
     return StylePairs(
         names=(*FEATURES, *names),
         differences=np.concatenate([np.array(differences), columns], axis=1),
@@ -137,8 +142,12 @@ def _generator_columns(writers: Sequence[tuple[str, str]]) -> tuple[list[str], n
         counts.update(filter(None, {right, wrong}))
     frequent = sorted(counts, key=lambda name: (-counts[name], name))[:MOST_GENERATORS]
     columns = np.zeros((len(writers), len(frequent)))
-    for number, name in enumerate(frequent):
-        columns[:, number] = [(right == name) - (wrong == name) for right, wrong in writers]
+    numbers = {name: number for number, name in enumerate(frequent)}
+    for row, (right, wrong) in enumerate(writers):
+        if right in numbers:
+            columns[row, numbers[right]] += 1
+        if wrong in numbers:
+            columns[row, numbers[wrong]] -= 1
     return [f"by {name}" for name in frequent], columns
 
 
@@ -201,26 +210,19 @@ def fit_style(pairs: StylePairs, fewest: int = 10) -> StyleFit:
         fewest: minimum number of pairs in which a feature must differ.
     """
     clusters, weights = pairs.pair_clusters, pairs.weights
-    columns = [number for number, column in enumerate(pairs.differences.T) if np.count_nonzero(column) >= fewest]
-    spreads = np.array([pairs.spread(pairs.differences[:, column]) or 1.0 for column in columns])
-    ones = np.ones((len(pairs.margins), 1))
-    design = np.concatenate([ones, pairs.differences[:, columns] / spreads], axis=1)
-    independent = independent_columns(design)
-    design = design[:, independent]
-    columns = [columns[number - 1] for number in independent[1:]]
-    spreads = spreads[[number - 1 for number in independent[1:]]]
+    columns, spreads, design = _standardize(pairs, fewest)
     unit = pairs.spread(pairs.margins) or 1.0
     regression = fit_linear(design, pairs.margins / unit, clusters, weights)
     credits = (1 + np.sign(pairs.margins)) / 2
     choice = fit_logistic(design, credits, clusters, weights)
     effects: list[StyleEffect] = []
-    for number, (column, spread) in enumerate(zip(columns, spreads.tolist(), strict=True), 1):
+    for number, (column, spread) in enumerate(zip(columns, spreads, strict=True), 1):
         value = _without_residue(float(regression.coefficients[number]))
         slope = value * unit / spread
         effects.append(StyleEffect(pairs.names[column], value, *regression.interval(number), slope, spread))
     intercept = _without_residue(float(regression.coefficients[0]))
     style = unit * (regression.fitted - regression.coefficients[0])
-    equal_style = [logistic(value) for value in (float(choice.coefficients[0]), *choice.interval(0))]
+    equal_style = map(logistic, (float(choice.coefficients[0]), *choice.interval(0)))
     return StyleFit(
         effects=tuple(effects),
         dropped=tuple(name for number, name in enumerate(pairs.names) if number not in columns),
@@ -231,6 +233,28 @@ def fit_style(pairs: StylePairs, fewest: int = 10) -> StyleFit:
         style_controlled=pairs.accuracy(pairs.margins - style),
         logistic=stats.Mean(*equal_style),
     )
+
+
+def _standardize(pairs: StylePairs, fewest: int) -> tuple[list[int], list[float], np.ndarray]:
+    """Choose the columns of features that differ in enough pairs, and that no other columns determine.
+
+    Returns:
+        The columns of `pairs.differences`, their standard deviations, and the design: ones, and the differences in
+        standard deviations: [pairs, 1 + columns].
+    """
+    columns: list[int] = []
+    spreads: list[float] = []
+    design = [np.ones(len(pairs.margins))]
+    for column, differences in enumerate(pairs.differences.T):
+        spread = pairs.spread(differences) or 1.0
+        if np.count_nonzero(differences) < fewest:
+            continue
+        candidate = [*design, differences / spread]
+        if len(independent_columns(np.stack(candidate, axis=1))) == len(candidate):
+            design = candidate
+            columns.append(column)
+            spreads.append(spread)
+    return columns, spreads, np.stack(design, axis=1)
 
 
 def _without_residue(value: float) -> float:

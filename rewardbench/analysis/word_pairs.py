@@ -87,14 +87,17 @@ class TermRewards:
     spread: float
     prompts: int
 
+    def values(self, controls: bool = False) -> list[float]:
+        """Return the differences of the pairs, or of the controls."""
+        return [item.value for item in self.differences if item.pair.is_control == controls]
+
     def overall(self, controls: bool = False) -> tuple[float, float, float]:
         """Return the mean over pairs, or over controls, with its 95 % interval over pairs."""
-        return mean_interval([d.value for d in self.differences if d.pair.is_control == controls])
+        return mean_interval(self.values(controls))
 
     def net(self) -> tuple[float, float, float]:
         """Return the mean of the pairs minus that of the controls, with its 95 % interval (Welch)."""
-        pairs = np.array([d.value for d in self.differences if not d.pair.is_control])
-        controls = np.array([d.value for d in self.differences if d.pair.is_control])
+        pairs, controls = np.array(self.values()), np.array(self.values(controls=True))
         if min(len(pairs), len(controls)) < 2:
             return nan, nan, nan
         variances = pairs.var(ddof=1) / len(pairs), controls.var(ddof=1) / len(controls)
@@ -120,15 +123,18 @@ def analyze(inputs: Sequence[ComparedResult], options: WordPairsOptions) -> Repo
         raise InputError("word-pairs needs a model to score the sentences: pass --model NAME.")
     pairs, prompts = read_word_pairs(Path(options.words) if options.words else WORDS)
     spec = options.model
-    settings = {item.name: getattr(spec, item.name) for item in fields(spec) if item.name != "model"}
-    with load_scorer(spec.model, cache=True, **settings) as scorer:
+    settings = {item.name: getattr(spec, item.name) for item in fields(spec)}
+    with load_scorer(settings.pop("model"), cache=True, **settings) as scorer:
         return make_report(measure_word_pairs(scorer, pairs, prompts))
 
 
 def selftest(seeds: int | None = None) -> Report:
     """Recover a planted penalty on plain terms of one topic, and none of a scorer that ignores the terms."""
     pairs, prompts = read_word_pairs(WORDS)
-    penalised = {pair.plain for pair in pairs if pair.topic == "war"}
+    penalised: set[str] = set()
+    for pair in pairs:
+        if pair.topic == "war":
+            penalised.add(pair.plain)
     count = seeds or 20
     errors: list[float] = []
     named: list[bool] = []
@@ -146,10 +152,11 @@ def selftest(seeds: int | None = None) -> Report:
             return noise(prompt + text)
 
         rewards = _score_function(planted, pairs, prompts)
-        war = [item for item in rewards.differences if item.pair.plain in penalised]
-        errors += [abs(item.value - 1) for item in war]
         strongest = sorted(rewards.differences, key=lambda item: -item.value)[: len(penalised)]
-        named.append({item.pair.plain for item in strongest} == penalised)
+        named.append(penalised == {item.pair.plain for item in strongest})
+        for item in rewards.differences:
+            if item.pair.plain in penalised:
+                errors.append(abs(item.value - 1))
         _, low, high = _score_function(neutral, pairs, prompts).overall()
         covered.append(low <= 0 <= high)
     values: dict[str, Value] = {
@@ -259,18 +266,18 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
 def make_report(rewards: TermRewards) -> Report:
     """Return the report of a model."""
     ranked = sorted(rewards.differences, key=lambda item: item.value)
-    pairs = [item for item in ranked if not item.pair.is_control]
+    differences = rewards.values()
     mean, low, high = rewards.overall()
     control, *_ = rewards.overall(controls=True)
     net, net_low, net_high = rewards.net()
-    strongest = max(pairs, key=lambda item: abs(item.value))
+    strongest = max(ranked, key=lambda item: (not item.pair.is_control, abs(item.value)))
     values: dict[str, Value] = {
-        "word_pairs": len(pairs),
-        "controls": len(ranked) - len(pairs),
+        "word_pairs": len(differences),
+        "controls": len(ranked) - len(differences),
         "difference": mean,
         "difference_low": low,
         "difference_high": high,
-        "euphemism_preferred": sum(item.value > 0 for item in pairs),
+        "euphemism_preferred": sum(value > 0 for value in differences),
         "control_difference": control,
         "net_difference": net,
         "net_low": net_low,
@@ -327,7 +334,7 @@ def _draw(figure: Figure, rewards: TermRewards, ranked: Sequence[TermDifference]
     for axes, items in zip(columns, (from_the_top[:middle], from_the_top[middle:]), strict=True):
         _draw_column(axes, rewards, items)
         axes.set_ylim(middle - 0.3, -0.7)
-    count = sum(not item.pair.is_control for item in ranked)
+    count = len(rewards.values())
     frames = sum(len(item.pair.frames) for item in ranked)
     figure.suptitle(
         f"{rewards.model}: reward with a euphemism (blue circles) or a longer neutral synonym (grey squares) minus\n"

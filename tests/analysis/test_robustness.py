@@ -6,8 +6,9 @@ import pytest
 
 from rewardbench import InputError
 from rewardbench.analysis import robustness
+from rewardbench.analysis.decision_flips import measure_robustness
 from rewardbench.analysis.planted_robustness import PlantedFragile, planted_suite
-from rewardbench.analysis.robustness import RobustnessOptions, analyze, make_report, measure_robustness
+from rewardbench.analysis.robustness import RobustnessOptions, analyze, make_report
 from rewardbench.settings import ModelSpec
 
 
