@@ -50,6 +50,7 @@ class AnalysisRow:
 
 
 ANALYSES: tuple[AnalysisRow, ...] = (
+    AnalysisRow("ties", "A result of data with ties, or a csv of battles", "Davidson and Rao-Kupper models of ties"),
     AnalysisRow("calibration", "Results (.json)", "Temperature and calibration errors of margins"),
     AnalysisRow("graded", "Results (.json) of data whose labels have a strength", "Margin against strength of labels"),
     AnalysisRow("bias", "Results (.json)", "Effects of style and position on the choices of a model"),

@@ -1,0 +1,180 @@
+"""Read comparisons with ties: from a stored result, or from a table of battles with scores."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+
+from rewardbench.analysis.report import source_of
+from rewardbench.analysis.tie_models import Comparisons
+from rewardbench.comparison.compare import ComparedResult, read_compared
+from rewardbench.errors import InputError
+from rewardbench.metrics import is_scored, rule_of
+from rewardbench.metrics.grading import cluster_of
+from rewardbench.paths import home_path
+from rewardbench.results.scored import ModelScores
+from rewardbench.types import Item
+
+TABLES = (".csv", ".tsv", ".parquet")
+"""File names of tables of battles."""
+FEWEST = 20
+"""Minimum number of ties and of preferences."""
+
+
+@dataclass(frozen=True)
+class LabelledComparisons:
+    """Comparisons with ties, and where they come from.
+
+    Attributes:
+        model: name of the model, or of the table.
+        pairs: the comparisons.
+        source: what the report states of the source.
+        notes: limits of the data.
+    """
+
+    model: str
+    pairs: Comparisons
+    source: Mapping[str, object]
+    notes: Sequence[str]
+
+
+@dataclass
+class _Collector:
+    """Comparisons that are being read."""
+
+    scores: list[tuple[float, float]]
+    outcomes: list[int]
+    clusters: list[int]
+    names: dict[Hashable, int]
+
+    def add(self, first: float, second: float, outcome: int, cluster: Hashable) -> None:
+        self.scores.append((first, second))
+        self.outcomes.append(outcome)
+        self.clusters.append(self.names.setdefault(cluster, len(self.names)))
+
+    def to_pairs(self) -> Comparisons:
+        scores = np.array(self.scores, dtype=np.float64).reshape(-1, 2)
+        return Comparisons(scores, np.array(self.outcomes, dtype=np.int64), np.array(self.clusters, dtype=np.int64))
+
+
+def read_comparisons(source: ComparedResult, score_columns: tuple[str, str]) -> LabelledComparisons:
+    """Read comparisons with ties.
+
+    Args:
+        source: a result of data with ties; or a table of battles (.csv, .tsv, .parquet) with the scores of both
+            responses, and the columns `winner_model_a`, `winner_model_b` and `winner_tie`, or `winner`.
+        score_columns: names of the columns of scores in a table.
+
+    Raises:
+        InputError: if it cannot be read, or has fewer than `FEWEST` ties or preferences, or no two different scores.
+    """
+    if isinstance(source, str | Path) and Path(source).suffix in TABLES:
+        labelled = _read_table(home_path(str(source)), score_columns)
+    else:
+        labelled = _read_result(read_compared(source))
+    ties = int((labelled.pairs.outcomes == 0).sum())
+    preferences = len(labelled.pairs.outcomes) - ties
+    where = labelled.source["path"]
+    if min(ties, preferences) < FEWEST:
+        raise InputError(
+            f"{where} has {ties:,} scored ties and {preferences:,} scored preferences; models of ties need at least "
+            f"{FEWEST} of both. Score data with ties, such as core or a csv of battles."
+        )
+    if not labelled.pairs.differences.any():
+        raise InputError(f"{where} has the same score for both responses of every pair: score it with another model.")
+    return labelled
+
+
+def _read_result(scored: ModelScores) -> LabelledComparisons:
+    """Read the labelled ties of a result and its other pairs; without them, the pairs of its Ties subsets."""
+    collector = _Collector([], [], [], {})
+    has_labels = any(_is_labelled_tie(item) for item in scored.suite.items)
+    unscored = 0
+    for item, item_scores in zip(scored.suite.items, scored.items, strict=True):
+        is_of_ties = rule_of(scored.suite, item.subset).credit == "ties"
+        is_pair = len(item.completions) == 2 and (_is_labelled_tie(item) or item.num_correct == 1)
+        if not (is_pair if has_labels else is_of_ties):
+            continue
+        if not is_scored(item_scores.scores):
+            unscored += 1
+            continue
+        cluster = cluster_of(item, scored.suite)
+        if has_labels:
+            collector.add(*item_scores.scores[:2], 1 if item.num_correct else 0, cluster)
+            continue
+        right, wrong = item_scores.scores[: item.num_correct], item_scores.scores[item.num_correct :]
+        for first, second in combinations(right, 2):
+            collector.add(first, second, 0, cluster)
+        for first, second in product(right, wrong):
+            collector.add(first, second, 1, cluster)
+    notes = [f"{unscored:,} unscored items were left out."] if unscored else []
+    if not has_labels:
+        notes.append(
+            "Two right answers to a prompt count as a tie, a right and a wrong one as a preference: the share of ties "
+            "is that of the data, not of people's judgements."
+        )
+    return LabelledComparisons(scored.model, collector.to_pairs(), source_of(scored), notes)
+
+
+def _is_labelled_tie(item: Item) -> bool:
+    return len(item.completions) == 2 and item.num_correct == 0 and item.label_strength == 0
+
+
+def _read_table(path: Path, score_columns: tuple[str, str]) -> LabelledComparisons:
+    """Read a table of battles; rows of one prompt share a cluster.
+
+    Raises:
+        InputError: if a column is missing, or a label or a score cannot be read.
+    """
+    from rewardbench.suites.labels import FLAGS
+    from rewardbench.suites.readers import iterate_file
+
+    collector = _Collector([], [], [], {})
+    unscored = 0
+    for number, row in enumerate(iterate_file(path), 1):
+        if number == 1:
+            label_columns = tuple(FLAGS) if FLAGS.keys() <= row.keys() else ("winner",)
+            missing_columns = [name for name in (*score_columns, *label_columns) if name not in row]
+            if missing_columns:
+                raise InputError(
+                    f"{path} has no column {missing_columns[0]!r}: a table of battles has {' and '.join(score_columns)}"
+                    f" (or name them with --score_a and --score_b), and {', '.join(FLAGS)} or winner."
+                )
+        outcome = _read_outcome(row, label_columns, f"{path}, row {number}")
+        first, second = (_read_score(row[name], f"{path}, row {number}, {name}") for name in score_columns)
+        if isfinite(first) and isfinite(second):
+            collector.add(first, second, outcome, str(row.get("prompt") or f"row {number}"))
+        else:
+            unscored += 1
+    notes = [f"{unscored:,} rows without two finite scores were left out."] if unscored else []
+    source = {"path": path.name, "items": len(collector.outcomes) + unscored}
+    return LabelledComparisons(path.stem, collector.to_pairs(), source, notes)
+
+
+def _read_outcome(row: Mapping[str, object], columns: Sequence[str], where: str) -> int:
+    """Return 1 if the first response is preferred, -1 if the second is, 0 for a tie."""
+    from rewardbench.suites.labels import FLAGS, SIGN_OF_WORD
+
+    if len(columns) == 1:
+        word = str(row["winner"]).strip().casefold()
+        if word not in SIGN_OF_WORD:
+            raise InputError(f"{where}, has the winner {word[:40]!r}: write model_a, model_b or tie.")
+        return SIGN_OF_WORD[word]
+    signs = [FLAGS[name] for name in columns if str(row[name]).strip().casefold() in ("1", "1.0", "true")]
+    if len(signs) != 1:
+        raise InputError(f"{where}, has not exactly one 1 in {', '.join(columns)}: write one 1 and two 0.")
+    return signs[0]
+
+
+def _read_score(value: object, where: str) -> float:
+    """Return a score; NaN for an empty cell."""
+    text = "" if value is None else str(value).strip()
+    try:
+        return float(text) if text else float("nan")
+    except ValueError as error:
+        raise InputError(f"{where}, is {text[:40]!r}: write a number, or leave the cell empty.") from error
