@@ -59,6 +59,7 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("audit", "Results of one suite", "Labels to review, leaks of single features, conflicts"),
     AnalysisRow("map", "", "Best text of each cell of two attributes, such as poems by genre and tone"),
     AnalysisRow("ceiling", "Results, if any", "Highest accuracy that noisy labels allow"),
+    AnalysisRow("scaling", "Results of one suite, or a table", "Accuracy against parameters by family"),
     AnalysisRow("chatbench", "Replies (.jsonl)", "Replies of chat models in chains of turns, judged by verifiers"),
     AnalysisRow("judge-cost", "Results (.json)", "Accuracy, agreement and cost of reward models and judges"),
     AnalysisRow("mt", "Replies (.jsonl)", "Ratings of two turns by a judge, and what difference they detect"),

@@ -28,7 +28,9 @@ HUB_LICENSES = frozenset(
 """License identifiers of the Hub's model cards that are not SPDX identifiers."""
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_SIZE = re.compile(r"(?<![A-Za-z0-9.])(?:A|(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)([BM])(?![A-Za-z0-9])", re.IGNORECASE)
+SIZE_IN_NAME = re.compile(
+    r"(?<![A-Za-z0-9.])(?:A|(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)([BM])(?![A-Za-z0-9])", re.IGNORECASE
+)
 _SIZE_FACTOR = 2.5
 """Factor by which the size in a name may differ from the number of parameters."""
 
@@ -93,11 +95,21 @@ def fits_name(parameters: int, model: str) -> bool:
     >>> fits_name(46_700_000_000, "org/RM-8x7B"), fits_name(30_500_000_000, "org/RM-30B-A3B")
     (True, True)
     """
-    sizes = []
-    for experts, number, unit in _SIZE.findall(model.rpartition("/")[2]):
+    sizes = sizes_of(model)
+    return not sizes or min(sizes) / _SIZE_FACTOR <= parameters <= max(sizes) * _SIZE_FACTOR
+
+
+def sizes_of(model: str) -> list[float]:
+    """Return the numbers of parameters that a model's name may state; empty if the name has no size.
+
+    >>> sizes_of("org/RM-135M"), sizes_of("org/RM-8x7B"), sizes_of("org/RM")
+    ([135000000.0, 135000000.0], [7000000000.0, 56000000000.0], [])
+    """
+    sizes: list[float] = []
+    for experts, number, unit in SIZE_IN_NAME.findall(model.rpartition("/")[2]):
         size = float(number) * (1e9 if unit in "bB" else 1e6)
         sizes += [size, size * int(experts or 1)]
-    return not sizes or min(sizes) / _SIZE_FACTOR <= parameters <= max(sizes) * _SIZE_FACTOR
+    return sizes
 
 
 def is_command(value: object) -> bool:

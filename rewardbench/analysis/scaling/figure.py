@@ -1,0 +1,101 @@
+"""Picture of scaling: accuracy against parameters by family, and the slope without each family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, ORANGE, label_axes
+from rewardbench.analysis.scaling.fit import MixedFit, Slope
+from rewardbench.analysis.scaling.table import SizedModel
+from rewardbench.lint.arrays import Floats
+from rewardbench.stats import wilson
+from rewardbench.stats.intervals import student
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_FAMILIES = 12
+"""Families with a mark and a name of their own; others are grey."""
+MOST_ROWS = 18
+TICKS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+
+
+def expit(y: Floats) -> Floats:
+    """Return 1 / (1 + exp(-y))."""
+    return np.asarray(1 / (1 + np.exp(-y)))
+
+
+def draw_scaling(
+    figure: Figure, models: Sequence[SizedModel], fit: MixedFit, slopes: Sequence[tuple[str, Slope]]
+) -> None:
+    """Draw the models with the fitted line, and the slopes.
+
+    Args:
+        figure: an empty figure.
+        models: the models.
+        fit: the mixed model.
+        slopes: a name and a slope for each row of the right panel; the first is that of all families.
+    """
+    left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
+    _draw_models(left, models, fit)
+    _draw_slopes(right, slopes)
+
+
+def _draw_models(axes: Axes, models: Sequence[SizedModel], fit: MixedFit) -> None:
+    """Draw accuracy with 95 % intervals on a logit axis against parameters, and the line of an average family."""
+    families: dict[str, list[SizedModel]] = {}
+    for model in sorted(models, key=lambda model: (model.family, model.parameters)):
+        families.setdefault(model.family, []).append(model)
+    for number, (family, members) in enumerate(families.items()):
+        is_named = number < MOST_FAMILIES
+        colour = COLOURS[number % len(COLOURS)] if is_named else GREY
+        mark = MARKS[(number + number // len(COLOURS)) % len(MARKS)]
+        sizes, points = np.array([(model.parameters, model.accuracy) for model in members]).T
+        label = family[:34] if is_named else None
+        axes.plot(
+            sizes, np.clip(points, 0.005, 0.995), f"{mark}-", color=colour, linewidth=0.8, markersize=6, label=label
+        )
+        for model in members:
+            if np.isfinite(model.n):
+                low, high = wilson(model.accuracy * model.n, model.n)
+                axes.plot([model.parameters] * 2, np.clip([low, high], 0.005, 0.995), color=colour, linewidth=1.2)
+    x = np.linspace(*_range([np.log10(model.parameters) for model in models]), 200)
+    freedom = len(models) - len(families) - 1
+    half = student(freedom) * fit.errors(x) if freedom > 0 else 0 * x
+    y = fit.predict(x)
+    axes.plot(10**x, expit(y), "--", color="black", linewidth=1.6, label="average family (fit)")
+    axes.fill_between(10**x, expit(y - half), expit(y + half), color=GREY, alpha=0.2, linewidth=0)
+    axes.set_xscale("log")
+    axes.set_yscale("logit", one_half="0.5")
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    axes.set_yticks(ticks, [f"{tick:.0%}" for tick in ticks])
+    axes.minorticks_off()
+    axes.legend(fontsize=8, framealpha=0.9, edgecolor="none", loc="lower right")
+    title = f"Accuracy by size: {len(families)} families, {len(models)} models\n95 % intervals of models and of the fit"
+    label_axes(axes, title, "parameters", "accuracy (logit axis)")
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    return min(values) - 0.1, max(values) + 0.1
+
+
+def _draw_slopes(axes: Axes, slopes: Sequence[tuple[str, Slope]]) -> None:
+    """Draw slopes with 95 % intervals."""
+    rows = slopes[:MOST_ROWS]
+    labels: list[str] = []
+    for y, (name, slope) in enumerate(reversed(rows)):
+        is_first = y == len(rows) - 1
+        colour, mark = (ORANGE, "D") if is_first else (BLUE, "o")
+        axes.plot([slope.low, slope.high], [y, y], color=colour, linewidth=1.6)
+        axes.plot(slope.value, y, mark, color=colour, markersize=5)
+        labels.append(name if len(name) <= 30 else f"{name[:29]}…")
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(rows)), labels, fontsize=8)
+    label_axes(
+        axes, "Slope, 95 % interval\nall families, and without each", "logits per factor of 10 in parameters", ""
+    )
