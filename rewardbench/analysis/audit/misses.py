@@ -152,7 +152,7 @@ def fit_mixture(margins: Floats, weights: Floats | None = None) -> MirrorMixture
         The mixture. Its share is 0 if the margins are not above 0 on average: such models cannot judge labels.
     """
     counts = np.ones(len(margins)) if weights is None else weights
-    total = counts.sum()
+    total = float(counts.sum())
     average = float(counts @ margins) / total
     square = float(counts @ margins**2) / total
     if average <= 0 or square - average**2 <= 0:
@@ -161,7 +161,7 @@ def fit_mixture(margins: Floats, weights: Floats | None = None) -> MirrorMixture
     for _ in range(STEPS):
         wrong = mixture.probabilities(margins)
         share = float(counts @ wrong) / total
-        mean = abs(float(counts @ ((1 - 2 * wrong) * margins)) / total)
+        mean = abs(float(counts @ ((1 - 2 * wrong) * margins))) / total
         spread = max(square - mean**2, 1e-12) ** 0.5
         step = max(abs(share - mixture.share), abs(mean - mixture.mean))
         mixture = MirrorMixture(min(share, 0.5), mean, spread)

@@ -63,7 +63,7 @@ class MixedFit:
     def errors(self, x: Floats) -> Floats:
         """Return the standard error of `predict`."""
         design = np.stack([np.ones_like(x), x], axis=1)
-        return np.sqrt(np.einsum("ij,jk,ik->i", design, self.covariance, design))
+        return np.asarray(np.sqrt(np.einsum("ij,jk,ik->i", design, self.covariance, design)))
 
 
 def logit(accuracy: Floats, n: Floats) -> Floats:
@@ -133,7 +133,7 @@ def _fit_at(ratio: float, x: Floats, y: Floats, family: Indices) -> MixedFit:
     variance = square / freedom
     determinant = float(np.log1p(ratio * counts).sum()) + float(np.linalg.slogdet(information)[1])
     likelihood = -0.5 * (freedom * (log(2 * np.pi * variance) + 1) + determinant)
-    covariance = variance * inverse
+    covariance: Floats = np.asarray(variance * inverse, dtype=np.float64)
     return MixedFit(
         slope=_slope(float(coefficients[1]), float(covariance[1, 1]) ** 0.5, len(x) - len(counts) - 1),
         intercept=float(coefficients[0]),
