@@ -59,12 +59,12 @@ def _draw_curves(
     points = ((1 - flip, BLUE, "o"), (majority_ceiling(flip, labels), GREEN, "s"))
     for y, colour, mark in points:
         axes.plot(value, y, mark, color=colour, markersize=7)
-        axes.annotate(f"{y:.1%}", (value, y), xytext=(-8, 6), textcoords="offset points", ha="right", fontsize=9)
+        axes.annotate(f"{y:.1%}", (value, y), xytext=(9, -4), textcoords="offset points", va="top", fontsize=9)
     dashes = cycle([":", "-.", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1))])
     colours = cycle([ORANGE, PURPLE, SKY, AMBER, GREY])
     for (name, accuracy), colour, dash in zip(models[:MOST_MODELS], colours, dashes, strict=False):
         axes.axhline(accuracy, color=colour, linestyle=dash, linewidth=1.5, label=f"{name[:34]}: {accuracy:.1%}")
-    axes.legend(fontsize=8, framealpha=0.9, edgecolor="none", loc="lower right")
+    axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
     axes.set_xlim(1 / labels, 1)
     axes.set_ylim(min([1 / labels, *(accuracy for _, accuracy in models)]) - 0.02, 1.01)
     interval = f" [{low:.1%}, {high:.1%}]" if high > low else ""

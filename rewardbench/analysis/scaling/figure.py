@@ -29,6 +29,18 @@ def expit(y: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-y)))
 
 
+def size_label(parameters: float) -> str:
+    """Return a number of parameters in thousands, millions, billions or trillions.
+
+    >>> size_label(7e9), size_label(1.5e6), size_label(100)
+    ('7B', '1.5M', '100')
+    """
+    for unit, factor in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if parameters >= factor:
+            return f"{parameters / factor:g}{unit}"
+    return f"{parameters:g}"
+
+
 def draw_scaling(
     figure: Figure, models: Sequence[SizedModel], fit: MixedFit, slopes: Sequence[tuple[str, Slope]]
 ) -> None:
@@ -70,6 +82,7 @@ def _draw_models(axes: Axes, models: Sequence[SizedModel], fit: MixedFit) -> Non
     axes.plot(10**x, expit(y), "--", color="black", linewidth=1.6, label="average family (fit)")
     axes.fill_between(10**x, expit(y - half), expit(y + half), color=GREY, alpha=0.2, linewidth=0)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, place: size_label(value))
     axes.set_yscale("logit", one_half="0.5")
     low, high = axes.get_ylim()
     ticks = [tick for tick in TICKS if low <= tick <= high]

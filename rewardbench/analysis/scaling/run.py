@@ -11,7 +11,7 @@ import numpy as np
 
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value
-from rewardbench.analysis.scaling.figure import draw_scaling, expit
+from rewardbench.analysis.scaling.figure import draw_scaling, expit, size_label
 from rewardbench.analysis.scaling.fit import MixedFit, Slope, fit_mixed, fit_within, logit
 from rewardbench.analysis.scaling.table import SizedModel, read_models
 from rewardbench.comparison.compare import ComparedResult
@@ -170,7 +170,7 @@ def _family_table(rows: Sequence[LeftOut]) -> ReportTable:
     for row in rows:
         without = (row.slope.value, row.slope.low, row.slope.high) if row.slope else (None, None, None)
         error = None if row.prediction_error is None else 100 * row.prediction_error
-        sizes = (f"{row.smallest:.3g}", f"{row.largest:.3g}")
+        sizes = (size_label(row.smallest), size_label(row.largest))
         cells.append((row.family, row.models, *sizes, row.slope_inside.value, *without, error))
     return ReportTable(
         "Slope of each family and without it, and error of predicting it from the others", columns, cells
