@@ -91,7 +91,7 @@ def test_words_of_a_rhyme_family_rhyme():
         (HAIKU, ("haiku", "reflective")),
         (f"**Pond**\n\n{HAIKU}\n", ("haiku", "reflective")),
         (LIMERICK, ("limerick", "happy")),
-        (LIMERICK.replace("tree", "house").replace("knee", "leg"), None),
+        (LIMERICK.replace("tree", "house").replace("knee", "leg").replace("said", "sang"), None),
         ("\n".join(["The cold ash fell upon the broken wall"] * 14), ("sonnet", "dark")),
         ("Praise the mist,\nbless the veil,\na whisper came,\nand then a whale.", ("hymn", "mysterious")),
         ("She kissed the dear man by the sea,\nand gave him bread,\nand went away,\nto bed", ("ballad", "romantic")),
@@ -169,6 +169,10 @@ def test_free_sampling_follows_the_priors():
             r"target has the place \{moods\}, and may have \{length\}, \{mood\}",
         ),
         (('name = "sad"', 'name = "glad"'), "two categories of mood have the same name"),
+        (('name = "mood"', 'name = "reward"'), "an attribute has the name reward"),
+        (("{mood} {length} note.", "{mood:>99999999} note."), r"target has a place with a format: write \{mood\}"),
+        (("{mood} {length} note.", "{mood note."), "expected '}' before end of string"),
+        (('name = "glad"', 'name = "a\\nb"'), "String should match pattern"),
         (('default = "sad"', 'default = "dull"'), "the default 'dull' of mood is not a category"),
         ((": {text}", ""), r"rewrite does not have the place \{text\}"),
         (('name = "mood"', 'name = "length"'), "both attributes have the name length"),
@@ -238,6 +242,9 @@ def test_a_judge_at_an_endpoint_reads_cells():
 def test_requests_of_a_language_model(tiny):
     domain, parent = load_domain(str(tiny)), Draft("The {sun}.")
     cell, other = ("short", "glad"), ("long", "sad")
+    poems = load_domain("poems")
+    question = write_request(poems, TextRequest(0, ("haiku", "dark")))
+    assert question.startswith("Write a dark haiku of three short lines. ")
     assert write_request(domain, TextRequest(0)) == "Write a note."
     assert write_request(domain, TextRequest(0, cell)) == "Write a glad short note."
     assert write_request(domain, TextRequest(0, cell, parent, cell)) == "Improve this glad short note: The {sun}."

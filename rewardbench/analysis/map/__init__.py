@@ -46,6 +46,7 @@ def analyze(inputs: Sequence[ComparedResult], options: MapOptions) -> Report:
         size=(11.0, 4.6),
         details=summary.details(),
         notes=_notes(finished, options),
+        sources=[finished.source],
     )
 
 

@@ -44,6 +44,8 @@ from rewardbench.paths import home_path
 FOLDER = Path(__file__).parent / "domain_files"
 MAX_BYTES = 2**22
 """Maximum size of a domain file."""
+RESERVED = {"run", "text", "reward", "iteration", "parent"}
+"""Fields of the archive, which cannot be names of attributes."""
 Cell = tuple[str, str]
 """The category of a text in the first attribute, the rows of the map, and in the second, its columns."""
 Options = Sequence[str]
@@ -56,7 +58,9 @@ class _Table(BaseModel):
 class CategoryRule(_Table):
     """A category, and how rules notice it: all conditions that are given must hold."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=r"^\w[\w '/-]*$", max_length=30)
+    phrase: str = ""
+    """What requests call the category; empty: its name."""
     words: str = ""
     """Words that belong to the category, with spaces between them."""
     min_words: int = Field(default=1, ge=0)
@@ -85,7 +89,7 @@ class CategoryRule(_Table):
 class Attribute(_Table):
     """An attribute of a text."""
 
-    name: str = Field(pattern=r"[a-z][a-z_]*")
+    name: str = Field(pattern=r"^[a-z][a-z_]*$", max_length=30)
     by: Literal["first", "words"] = "first"
     """first: the first category whose conditions hold. words: the one with most of its words, if it is the only one."""
     default: str | None = None
@@ -98,6 +102,10 @@ class Attribute(_Table):
     def names(self) -> tuple[str, ...]:
         """Return the names of the categories."""
         return tuple(category.name for category in self.category)
+
+    def rule(self, name: str) -> CategoryRule:
+        """Return a category by its name."""
+        return self.category[self.names.index(name)]
 
     @model_validator(mode="after")
     def _check(self) -> Attribute:
@@ -152,6 +160,8 @@ class DomainFile(_Table):
         rows, columns = self.attribute
         if rows.name == columns.name:
             raise ValueError(f"both attributes have the name {rows.name}")
+        if reserved := RESERVED & {rows.name, columns.name}:
+            raise ValueError(f"an attribute has the name {min(reserved)}, which is a field of the archive")
         places = {rows.name, columns.name}
         requests = self.requests
         _check_places("free", requests.free, set())
@@ -168,7 +178,9 @@ class DomainFile(_Table):
 
 
 def _check_places(name: str, text: str, places: set[str]) -> None:
-    for _, place, _, _ in Formatter().parse(text):
+    for _, place, form, conversion in Formatter().parse(text):
+        if form or conversion:
+            raise ValueError(f"{name} has a place with a format: write {{{place}}}")
         if place is not None and place not in places:
             expected = ", ".join(f"{{{known}}}" for known in sorted(places)) or "no place"
             raise ValueError(f"{name} has the place {{{place}}}, and may have {expected}")
@@ -197,10 +209,12 @@ class Domain:
         """Return all cells, row by row."""
         return list(product(self.rows.names, self.columns.names))
 
-    def request(self, text: str, cell: Cell | None, parent: str = "") -> str:
+    def request(self, text: str, cell: Cell, parent: str = "") -> str:
         """Fill the places of a request."""
-        row, column = cell or ("", "")
-        return text.format_map({self.rows.name: row, self.columns.name: column, "text": parent})
+        values = {"text": parent}
+        for attribute, name in zip(self.content.attribute, cell, strict=True):
+            values[attribute.name] = attribute.rule(name).phrase or name
+        return text.format_map(values)
 
 
 def load_domain(name: str) -> Domain:

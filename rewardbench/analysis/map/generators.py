@@ -111,6 +111,26 @@ def clean_answer(text: str) -> str:
     return re.sub(r"^```\w*\n|\n?```$", "", text.strip()[:MAX_CHARACTERS]).strip()
 
 
+def cut_lines(text: str, domain: Domain, target: Cell | None) -> str:
+    r"""Cut a text to the number of lines that its target allows; blank lines do not count.
+
+    >>> from rewardbench.analysis.map.domains import load_domain
+    >>> cut_lines("one\n\ntwo\nthree\nfour", load_domain("poems"), ("haiku", "dark"))
+    'one\n\ntwo\nthree'
+    """
+    if target is None:
+        return text
+    for attribute, name in zip(domain.content.attribute, target, strict=True):
+        rule = attribute.rule(name)
+        lines = text.split("\n")
+        filled = [number for number, line in enumerate(lines, 1) if line.strip()]
+        count = min(len(filled), rule.lines[1]) if rule.lines else len(filled)
+        count -= count % rule.line_multiple
+        if 0 < count < len(filled):
+            text = "\n".join(lines[: filled[count - 1]])
+    return text
+
+
 class EndpointGenerator:
     """Generates by a language model at an endpoint."""
 
@@ -127,7 +147,10 @@ class EndpointGenerator:
             seeds.append(request.seed)
         max_tokens = self._domain.content.max_tokens
         answers = self._endpoint.complete(questions, seeds, self._temperature, max_tokens)
-        return [Draft(clean_answer(answer or "")) for answer in answers]
+        drafts: list[Draft] = []
+        for request, answer in zip(requests, answers, strict=True):
+            drafts.append(Draft(cut_lines(clean_answer(answer or ""), self._domain, request.target)))
+        return drafts
 
 
 class LocalGenerator:
@@ -159,7 +182,7 @@ class LocalGenerator:
             batch = order[start : start + self._batch_size]
             for index, answer in zip(batch, self._decoder.generate([prompts[n] for n in batch]), strict=True):
                 text = decode(self._chat.tokenizer, answer.ids, skip_special_tokens=True)
-                drafts[index] = Draft(clean_answer(text))
+                drafts[index] = Draft(cut_lines(clean_answer(text), self._domain, requests[index].target))
         return drafts
 
 

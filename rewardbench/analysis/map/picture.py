@@ -48,8 +48,9 @@ def _draw_cells(axes: Axes, summary: MapSummary) -> None:
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     axes.set_xticks(range(len(columns.names)), columns.names, rotation=30, ha="right", fontsize=9)
     axes.set_yticks(range(len(rows.names)), rows.names, fontsize=9)
-    axes.figure.colorbar(image, ax=axes, location="right", pad=0.02, label="reward of the best text of the cell")
-    label_axes(axes, "Best text of each cell", columns.name, rows.name)
+    axes.figure.colorbar(image, ax=axes, location="right", pad=0.02, label="reward of the best text")
+    total = sum(run["map-elites"].counts.total() for run in summary.runs)
+    label_axes(axes, f"Best text of each cell, of n = {total:,} by MAP-Elites", columns.name, rows.name)
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(length=0)
 
@@ -67,7 +68,12 @@ def _draw_curves(axes: Axes, summary: MapSummary) -> None:
             half_width = Z95 * curves.std(0, ddof=1) / np.sqrt(runs)
             axes.fill_between(texts, mean - half_width, mean + half_width, color=colour, alpha=0.2, linewidth=0)
     offset = float(np.mean(summary.offsets))
-    label_axes(axes, "Sum over cells of reward − offset", "texts generated", f"QD score (offset {offset:.2f})")
+    label_axes(
+        axes,
+        "Sum over cells of reward − offset",
+        "texts generated",
+        f"QD score (offset {offset:.2f})".replace("-", "−"),
+    )
     title = f"mean of {runs} runs, 95 % interval" if runs > 1 else "at the end of one run"
     axes.legend(frameon=False, fontsize=9, title=title, title_fontsize=9, loc="lower right")
     axes.set_xlim(left=0)

@@ -64,11 +64,13 @@ class FinishedMap:
         summary: its figures.
         model: name of the reward model.
         folder: where its files are.
+        source: what its texts, cells and rewards depend on.
     """
 
     summary: MapSummary
     model: str
     folder: Path
+    source: Mapping[str, object]
 
 
 def run_map(options: MapOptions) -> FinishedMap:
@@ -83,7 +85,7 @@ def run_map(options: MapOptions) -> FinishedMap:
     make_archive(domain)  # pyribs takes seconds to import, and may be missing
     fitness, classifier = _load_scoring(domain, options.model, options.cells, options.seed)
     generator = load_generator(options.generator, domain, options.temperature, options.generation_batch)
-    key = {
+    key: dict[str, object] = {
         "domain": domain.digest,
         "generator": generator.identity,
         "cells": classifier.identity,
@@ -93,7 +95,7 @@ def run_map(options: MapOptions) -> FinishedMap:
     }
     for name in ("iterations", "step_size", "explore", "runs", "seed"):
         key[name] = getattr(options, name)
-    key = json.loads(json.dumps(key, default=str))
+    key = json.loads(json.dumps(key, default=str))  # tuples as lists
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:8]
     folder = home_path(options.run_dir) / digest
     journal = MapJournal(folder / FILE_NAME, key)
@@ -103,7 +105,7 @@ def run_map(options: MapOptions) -> FinishedMap:
     runs = search_all(problem, budget, strategies, (options.seed, options.runs), journal)
     summary = summarise(problem, runs, budget, options.offset)
     _write_files(folder, summary, options.archive)
-    return FinishedMap(summary, options.model.model, folder)
+    return FinishedMap(summary, options.model.model, folder, {"model": options.model.model, **key})
 
 
 def _load_scoring(domain: Domain, model: ModelSpec, cells: str, seed: int) -> tuple[Fitness, CellClassifier]:
