@@ -63,4 +63,7 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("chatbench", "Replies (.jsonl)", "Replies of chat models in chains of turns, judged by verifiers"),
     AnalysisRow("judge-cost", "Results (.json)", "Accuracy, agreement and cost of reward models and judges"),
     AnalysisRow("mt", "Replies (.jsonl)", "Ratings of two turns by a judge, and what difference they detect"),
+    AnalysisRow(
+        "features", "Results (.json) whose texts are read", "Features of a layer and their effect on the reward"
+    ),
 )

@@ -174,6 +174,12 @@ class ModelScorer(BaseScorer):
         variant.load_notes = (*self.load_notes, *notes)
         return variant
 
+    def with_identity(self, facts: Mapping[str, object]) -> Self:
+        """Copy this scorer, with the same model, and add facts to its fingerprint."""
+        variant = copy.copy(self)
+        variant._identity = {**self._identity, **facts}
+        return variant
+
     def run(self, requests: Sequence[TokenRequest]) -> Sequence[Score]:
         """Score a batch; one number per request. Raises ModelFailure if the model fails on a request."""
         return self.run_forward(requests)

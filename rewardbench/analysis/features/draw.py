@@ -1,0 +1,67 @@
+"""Pictures of features: effects on the reward, and accuracy before and after an ablation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rewardbench.analysis.features.study import FeatureStudy
+from rewardbench.analysis.figures import BLUE, GREY, ORANGE, label_axes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from rewardbench.comparison.compare import Contrast
+
+BARS = 15
+"""Features in the picture."""
+
+
+def draw_effects(figure: Figure, study: FeatureStudy, labels: Sequence[str]) -> None:
+    """Draw the mean change of the reward without each feature, with 95 % intervals.
+
+    Args:
+        figure: an empty figure.
+        study: the features.
+        labels: names of the features, in the order of their effects.
+    """
+    axes = figure.subplots()
+    effects = study.effects[:BARS]
+    places = list(range(len(effects)))
+    colours = [ORANGE if effect.mean > 0 else BLUE for effect in effects]
+    hatches = ["//" if effect.mean > 0 else "" for effect in effects]
+    axes.barh(places, [effect.mean for effect in effects], color=colours, hatch=hatches, edgecolor="white", height=0.72)
+    half_widths = [effect.half_width for effect in effects]
+    axes.errorbar(
+        [effect.mean for effect in effects], places, xerr=half_widths, fmt="none", ecolor="#222222", capsize=2, lw=1
+    )
+    axes.axvline(0, color=GREY, lw=0.8)
+    axes.set_yticks(places, labels[: len(effects)], fontsize=8)
+    axes.invert_yaxis()
+    title = f"{study.scorer.name}, {study.layer}: reward without a feature (n = {len(study.requests):,} texts)"
+    label_axes(axes, title, "Mean change of the reward without the feature (95 % interval)", "")
+    handles = [axes.barh([0], [0], color=ORANGE, hatch="//", edgecolor="white"), axes.barh([0], [0], color=BLUE)]
+    axes.legend(handles, ["lowers the reward", "raises the reward"], fontsize=8, frameon=False, loc="lower right")
+
+
+def draw_ablation(figure: Figure, contrasts: Sequence[Contrast], removed: str, items: int) -> None:
+    """Draw the change of accuracy by section, with 95 % intervals.
+
+    Args:
+        figure: an empty figure.
+        contrasts: all items, then each section.
+        removed: the ids of the removed features.
+        items: number of items.
+    """
+    axes = figure.subplots()
+    places = list(range(len(contrasts)))
+    changes = [100 * contrast.difference for contrast in contrasts]
+    lows = [100 * (contrast.difference - contrast.low) for contrast in contrasts]
+    highs = [100 * (contrast.high - contrast.difference) for contrast in contrasts]
+    axes.errorbar(changes, places, xerr=[lows, highs], fmt="o", color=BLUE, capsize=3)
+    axes.axvline(0, color=GREY, lw=0.8, ls="--")
+    axes.set_yticks(places, [contrast.name for contrast in contrasts], fontsize=9)
+    axes.invert_yaxis()
+    axes.margins(y=0.15)
+    title = f"Accuracy without features {removed} (n = {items:,} items)"
+    label_axes(axes, title, "Change of accuracy in points (95 % interval)", "")
