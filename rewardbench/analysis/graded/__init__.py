@@ -67,7 +67,7 @@ def analyze(inputs: Sequence[ComparedResult], options: GradedOptions) -> Report:
                 scores=scores,
                 spearman=estimate_spearman(scores, options.resamples, options.seed),
                 accuracy=estimate_accuracy(scores),
-                levels=describe_levels(scores, options.levels, options.resamples, options.seed),
+                levels=describe_levels(scores, options.levels),
             )
         )
     return build_report(models, options.resamples, options.seed)

@@ -94,15 +94,17 @@ def collect(scored: ModelScores) -> GradedScores:
         else:
             unscored += 1
     _check_rows(scored, [row[1] for row in rows], unknown)
-    margins, strengths, credits, sections = zip(*rows, strict=True)
+    numbers = np.array([row[:3] for row in rows], dtype=np.float64)
     return GradedScores(
-        scored.model,
-        *(np.array(column, dtype=np.float64) for column in (margins, strengths, credits)),
-        np.array(sections),
-        np.array(indices),
-        np.array(tie_gaps),
-        unscored,
-        unknown,
+        model=scored.model,
+        margins=numbers[:, 0],
+        strengths=numbers[:, 1],
+        credits=numbers[:, 2],
+        sections=np.array([row[3] for row in rows]),
+        clusters=np.array(indices),
+        tie_gaps=np.array(tie_gaps),
+        unscored=unscored,
+        unknown=unknown,
     )
 
 
@@ -142,20 +144,27 @@ def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) ->
     0.5
     """
     weights = np.ones(len(x)) if weights is None else weights
-    return _weighted_spearman(*_codes(x, y), weights)
+    return _weighted_spearman(_code(x), _code(y), weights)
 
 
-def _codes(*columns: np.ndarray) -> tuple[np.ndarray, ...]:
-    return tuple(np.unique(column, return_inverse=True)[1] for column in columns)
+def _code(values: np.ndarray) -> np.ndarray:
+    """Return the index of each value among the distinct values in ascending order."""
+    codes: np.ndarray = np.unique(values, return_inverse=True)[1]
+    return codes
 
 
 def _weighted_spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> float:
-    first, second = rank(x, weights), rank(y, weights)
     total = weights.sum()
-    first = first - weights @ first / total
-    second = second - weights @ second / total
-    variance = float((weights @ first**2) * (weights @ second**2))
-    return float(weights @ (first * second)) / variance**0.5 if variance > 0 else nan
+    first = rank(x, weights) - total / 2  # the weighted mean of mid-ranks is half of their number
+    second = rank(y, weights) - total / 2
+    weighted_first = weights * first
+    variance = _dot(weighted_first, first) * _dot(weights * second, second)
+    return _dot(weighted_first, second) / variance**0.5 if variance > 0 else nan
+
+
+def _dot(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the sum of products without BLAS, whose threads take longer than the sum on busy machines."""
+    return float((first * second).sum())
 
 
 def bootstrap_spearman(scores: GradedScores, resamples: int, seed: int) -> np.ndarray:
@@ -164,7 +173,10 @@ def bootstrap_spearman(scores: GradedScores, resamples: int, seed: int) -> np.nd
     The same seed gives the same resamples for every model on the same items, so that differences are paired.
     """
     random = np.random.default_rng(seed)
-    margins, strengths, clusters = _codes(scores.margins, scores.strengths, scores.clusters)
+    order = np.argsort(scores.margins, kind="stable")  # ranks of sorted values need no random access to memory
+    margins, strengths, clusters = (
+        _code(values)[order] for values in (scores.margins, scores.strengths, scores.clusters)
+    )
     count = int(clusters.max()) + 1
     correlations = np.empty(resamples)
     for n in range(resamples):
@@ -192,14 +204,16 @@ def estimate_accuracy(scores: GradedScores) -> Estimated:
     return Estimated(mean.value, mean.low, mean.high)
 
 
-def estimate_margin(scores: GradedScores, resamples: int, seed: int) -> Estimated:
-    """Return the mean margin with its percentile interval over resampled clusters."""
-    _, clusters = np.unique(scores.clusters, return_inverse=True)
-    sums = np.stack([np.bincount(clusters, scores.margins), np.bincount(clusters)], axis=1)
+def estimate_margin(scores: GradedScores) -> Estimated:
+    """Return the mean margin with its 95 % interval, from the standard error that is robust to shared clusters."""
     value = float(scores.margins.mean())
-    if len(sums) < 2:
+    _, clusters = np.unique(scores.clusters, return_inverse=True)
+    influences = np.bincount(clusters, scores.margins - value) / len(scores.margins)
+    count = len(influences)
+    if count < 2:
         return Estimated(value, nan, nan)
-    return Estimated(value, *_quantiles(stats.resample(sums, np.random.default_rng(seed), resamples)))
+    half = stats.normal(stats.COVERAGE) * (count / (count - 1) * float(influences @ influences)) ** 0.5
+    return Estimated(value, value - half, value + half)
 
 
 @dataclass(frozen=True)
@@ -226,7 +240,7 @@ def assign_levels(strengths: np.ndarray, most: int) -> np.ndarray:
     return levels
 
 
-def describe_levels(scores: GradedScores, most: int, resamples: int, seed: int) -> list[Level]:
+def describe_levels(scores: GradedScores, most: int) -> list[Level]:
     """Return margin and accuracy by level; margins are in standard deviations of the model's margins."""
     spread = float(scores.margins.std()) or 1.0
     scaled = replace(scores, margins=scores.margins / spread)
@@ -234,7 +248,7 @@ def describe_levels(scores: GradedScores, most: int, resamples: int, seed: int) 
     described: list[Level] = []
     for level in range(int(levels.max()) + 1):
         members = scaled.select(levels == level)
-        mean = estimate_margin(members, resamples, seed)
+        mean = estimate_margin(members)
         accuracy = estimate_accuracy(members)
         described.append(Level(float(members.strengths.mean()), len(members.margins), mean, accuracy))
     return described

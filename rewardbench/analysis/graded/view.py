@@ -148,7 +148,8 @@ def _section_table(models: Sequence[GradedModel], resamples: int, seed: int) -> 
     rows: list[Sequence[Value]] = []
     for model in models:
         scores = model.scores
-        for section in sorted(set(scores.sections.tolist())):
+        sections = sorted(set(scores.sections.tolist()))
+        for section in sections if len(sections) > 1 else ():
             members = scores.select(scores.sections == section)
             accuracy = estimate_accuracy(members)
             enough = len(members.margins) >= FEWEST_ITEMS
