@@ -14,20 +14,17 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER, GREY = (
 """Colours of Okabe and Ito, which colour-blind readers can distinguish; use different marks or dashes as well."""
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER)
 MARKS = ("o", "s", "^", "D", "v", "P")
-
-
 LONGEST_NAME = 40
 """Maximum characters of a model's name in a legend."""
 
 
 def legend_name(model: str) -> str:
-    """Return the name of a model for a legend: its end if it is long, and dollar signs as text.
+    """Return the name of a model for a legend: its end if it is long.
 
     >>> legend_name("org/a-reward-model-with-a-name-of-50-characters-and-")
     '…model-with-a-name-of-50-characters-and-'
     """
-    shown = model if len(model) <= LONGEST_NAME else f"…{model[1 - LONGEST_NAME :]}"
-    return shown.replace("$", r"\$")
+    return model if len(model) <= LONGEST_NAME else f"…{model[1 - LONGEST_NAME :]}"
 
 
 def label_axes(axes: Axes, title: str, x: str, y: str) -> None:

@@ -101,7 +101,7 @@ def _draw_pareto(axes: Axes, points: Sequence[CostPoint], measure: MeasureText, 
         )
     axes.axhline(0.5, color=GREY, lw=0.8, ls=":")
     place = axes.get_yaxis_transform()
-    axes.text(0.01, 0.5, "chance for pairs", transform=place, va="bottom", fontsize=8, color=GREY)
+    axes.text(0.99, 0.5, "chance", transform=place, ha="right", va="bottom", fontsize=8, color=GREY)
     if amounts:
         axes.set_xscale("log")
         axes.set_xlim(min(amounts) / 5, max(amounts) * 5)
