@@ -90,10 +90,10 @@ class Reply:
 
 
 Passes = Callable[[Reply, object], bool]
-Limits = tuple[float, float]
+CountLimits = tuple[float, float]
 
 
-def read_limits(value: object) -> Limits:
+def read_limits(value: object) -> CountLimits:
     """Return the least and the greatest count of `3`, `[2, 4]`, `[null, 50]` or `[10, null]`.
 
     Raises:

@@ -37,8 +37,8 @@ from rewardbench.paths import home_path
 from rewardbench.results.scored import ModelScores
 from rewardbench.settings import ModelSpec
 
-Measure = Literal["dollars", "seconds", "flops", "tokens"]
-MEASURE_ORDER: tuple[Measure, ...] = ("dollars", "seconds", "flops", "tokens")
+CostMeasure = Literal["dollars", "seconds", "flops", "tokens"]
+MEASURE_ORDER: tuple[CostMeasure, ...] = ("dollars", "seconds", "flops", "tokens")
 """Kinds of cost; the figure shows the first that is known for every result."""
 
 
@@ -188,7 +188,7 @@ def _choose_pair(usages: Sequence[RunUsage]) -> tuple[int, int]:
     return 0, 1
 
 
-def _amount(usage: RunUsage, measure: Measure) -> float | None:
+def _amount(usage: RunUsage, measure: CostMeasure) -> float | None:
     amounts = {
         "dollars": usage.dollars,
         "seconds": usage.seconds,
@@ -198,7 +198,7 @@ def _amount(usage: RunUsage, measure: Measure) -> float | None:
     return amounts[measure]
 
 
-def _choose_measure(usages: Sequence[RunUsage], wanted: str) -> Measure:
+def _choose_measure(usages: Sequence[RunUsage], wanted: str) -> CostMeasure:
     """Return the cost of the figure: the first that is known for every result.
 
     Raises:
@@ -282,7 +282,7 @@ def _pairwise(
 
 
 def _sentence(
-    first: ModelCost, second: ModelCost, kappa: AgreementEstimate, measure: Measure, options: JudgeCostOptions
+    first: ModelCost, second: ModelCost, kappa: AgreementEstimate, measure: CostMeasure, options: JudgeCostOptions
 ) -> str:
     """Say what follows from accuracy, agreement and cost."""
     gap = second.accuracy.value - first.accuracy.value
@@ -355,7 +355,7 @@ def _detail(point: CostPoint) -> dict[str, object]:
     }
 
 
-def _notes(usages: Sequence[RunUsage], decisions: ModelDecisions, measure: Measure) -> list[str]:
+def _notes(usages: Sequence[RunUsage], decisions: ModelDecisions, measure: CostMeasure) -> list[str]:
     notes: list[str] = []
     if decisions.skipped:
         notes.append(f"{decisions.skipped:,} items without exactly one right completion, or unscored, were left out.")

@@ -23,7 +23,7 @@ IDLE_SECONDS = 60.0
 """A longer pause between two answers in the ledger is taken to be between two runs."""
 WARM_UP = 8
 """Items that are scored before the time is measured."""
-Kind = Literal["reward model", "judge"]
+RunKind = Literal["reward model", "judge"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class RunUsage:
 
     label: str
     model: str
-    kind: Kind
+    kind: RunKind
     decisions: int
     """Items of the run."""
     calls: int | None
