@@ -2,8 +2,9 @@
 
 import pytest
 
+from rewardbench.analysis.chatbench.rhymes import rhyme
 from rewardbench.analysis.chatbench.rules import RULES, Reply, check_value
-from rewardbench.analysis.chatbench.syllables import count_line, count_syllables, rhyme
+from rewardbench.analysis.chatbench.syllables import count_line, count_syllables
 
 TABLE = "| Item | Count |\n| --- | --- |\n| Chairs | 12 |"
 BLOCK = '```json\n{"a": 1}\n```'
@@ -121,7 +122,7 @@ def test_a_word_has_a_syllable():
         ("in the night", "a kite", True),
         ("the blue", "for you", True),
         ("all day", "they weigh", True),
-        ("the pen", "again", False),
+        ("the pen", "a pan", False),
         ("a stone", "the rain", False),
         ("Monday tea", "at sea", True),
         ("...", "at sea", False),

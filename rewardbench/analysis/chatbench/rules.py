@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, starmap
 
-from rewardbench.analysis.chatbench.syllables import count_line, rhyme
+from rewardbench.analysis.chatbench.rhymes import rhyme
+from rewardbench.analysis.chatbench.syllables import count_line
 from rewardbench.verifiers.hard.languages.stated import SENTENCE, WORD
 
 FENCED = re.compile(r"```[\w+-]*\n(.*?)```", re.DOTALL)

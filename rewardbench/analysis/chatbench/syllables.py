@@ -1,4 +1,4 @@
-"""Count syllables and compare the sounds of English words, by rules of spelling and a table of exceptions."""
+"""Count the syllables of English words by rules of spelling and a table of exceptions."""
 
 from __future__ import annotations
 
@@ -10,36 +10,41 @@ from pathlib import Path
 TABLE = Path(__file__).with_name("syllables.toml")
 _WORD = re.compile(r"[A-Za-zÀ-ÿ]+(?:['’][A-Za-z]+)*")
 _VOWELS = re.compile(r"[aeiouy]+")
-_SPLIT = re.compile(r"i[aou](?!us)|eo(?!u)|ua(?![rld])|uou|[aeiou]ing|ue[lt]|yi|ie[tnr]|oe[mt]|ue[ns]$|ui[dn]$")
+_SPLIT = re.compile(
+    r"i[aou](?!us)|(?<![tscgx])ious|eo(?!u)|(?<!s)ua(?!rd)|uou|[aeiou]ing|ue[lt]|(?<!fr)ie[tnr]|iest$|oe[mt]|uen|ui[dn]$"
+    r"|ying$|[aeou]y[aeiou](?!d$|s$|ng$)|^rea(?=ct|rr|ss|pp)|crea(?=t(?!u))"
+)
 """Vowels that belong to two syllables."""
 _JOINED = re.compile(
-    r"[tscg]i[ao][nl]?|[xtscg]ious|[aeo]ue$|qu[aeio]|gu[aei]|ious$|iet[ys]?$|[lnr]ion|shion|geo|ieu|iew"
+    r"[tscg]i(?:a[nl]|on)|[tscgx]ious|(?<!s)[tc]ien|[aeo]ue$|qu[aeio]|gu[aei](?!ng)|[lnr]ion|shion|geo(?=n|u)|ieu|iew"
 )
 """Vowels that look like two syllables, and are one."""
 _SILENT = (
-    re.compile(r"[^aeiouytd]ed$"),
-    re.compile(r"(?<![^aeiouy]l)(?<=[^aeiouy])e$"),
-    re.compile(r"(?<![^aeiouy]l)(?<![cs]h)(?<=[^aeiouyscxzg])es$"),
+    re.compile(r"(?<![bcdfgkpstvz]l)(?<=[^aeiouytd])ed$"),
+    re.compile(r"(?<![^aeiouy]l)(?<![bcdgkptv]r)(?<=[^aeiouy])e$"),
+    re.compile(r"(?<![^aeiouy]l)(?<![bcdgkptv]r)(?<![cs]h)(?<=[^aeiouyscxzg])es$"),
+    re.compile(r"(?<=[aeiou])[qg]ues?$"),
 )
 """Endings with a silent e."""
-_SILENT_INSIDE = re.compile(r"[aeiouy][^aeiouy]+e(?:ly|ful|less|ness|ment)$")
+_SILENT_INSIDE = re.compile(
+    r"[aeiouy][^aeiouy]+(?:e(?:ly|fully|ful|less|ness)|(?<![lr])ements?)$"
+    r"|^(?:some|every|there|where(?!v)|else|fore(?!v)|before|home|life|note|time|house|safe|stone|lake|case|fire|take|care|cheese"
+    r"|lime|rose|wise|like|type|voice|hedge|gate|stale|ware|store|space|side|base|grape|whole|stove|pine|wire|fare"
+    r"|grave|wave|cave|lone|line|name|face|game|bike|cake|rope|smoke|snake|spade)(?=[^aeiouy]+[aeiouy])"
+)
+"""A silent e before an ending, or at the end of the first part of a compound."""
 _SYLLABIC = re.compile(r"(?:s|th)ms?$")
 """Endings with a syllable that has no vowel, such as prism."""
+_SIBILANT_PLURAL = re.compile(r"(?:[sxz]|ch|sh|[cgsz]e)s$")
 
 
 @cache
-def _table() -> tuple[dict[str, int], tuple[tuple[str, str], ...]]:
-    content = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+def _table() -> dict[str, int]:
     counts: dict[str, int] = {}
-    for number, words in content["syllables"].items():
+    for number, words in tomllib.loads(TABLE.read_text(encoding="utf-8")).items():
         for word in words.split():
             counts[word] = int(number)
-    sounds: list[tuple[str, str]] = []
-    for sound, endings in content["sounds"].items():
-        for ending in endings.split():
-            sounds.append((ending, sound))
-    sounds.sort(key=lambda pair: -len(pair[0]))
-    return counts, tuple(sounds)
+    return counts
 
 
 def words_of(line: str) -> list[str]:
@@ -53,10 +58,11 @@ def count_syllables(word: str) -> int:
     >>> [count_syllables(word) for word in ("rain", "quiet", "every", "umbrella", "jumped", "table", "tree's")]
     [1, 2, 2, 3, 1, 2, 1]
     """
-    counts, _ = _table()
+    counts = _table()
     word = word.lower().replace("’", "'")
     base = word.removesuffix("'s").replace("'", "")
-    for form in (word, base, base.removesuffix("s")):
+    forms = [word, base] if _SIBILANT_PLURAL.search(base) else [word, base, base.removesuffix("s")]
+    for form in forms:
         if form in counts:
             return counts[form]
     return _by_spelling(base)
@@ -77,26 +83,3 @@ def count_line(line: str) -> int:
     5
     """
     return sum(map(count_syllables, words_of(line)))
-
-
-def rhyme_sound(word: str) -> str:
-    """Return the sound of the end of a word, from its last vowel on, by a table of spellings.
-
-    >>> rhyme_sound("night") == rhyme_sound("white"), rhyme_sound("stone") == rhyme_sound("rain")
-    (True, False)
-    """
-    _, sounds = _table()
-    word = word.removesuffix("'s")
-    for ending, sound in sounds:
-        if word.endswith(ending):
-            return sound
-    match = re.search(r"[aeiouy]+[^aeiouy]*e?$", word)
-    return match[0] if match else word
-
-
-def rhyme(first: str, second: str) -> bool:
-    """Return True if two lines end in words that rhyme, or in the same word."""
-    first_words, second_words = words_of(first), words_of(second)
-    if not first_words or not second_words:
-        return False
-    return rhyme_sound(first_words[-1]) == rhyme_sound(second_words[-1])
