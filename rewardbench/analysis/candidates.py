@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite, nan
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,7 @@ class CandidatePool:
         scores: the scores by each reward model, NaN where there is none: {model: [n]}.
         gold: the gold reward of each candidate, NaN where there is none: [n].
         rows: the row of each candidate in the file, from 0: [n].
+        clusters: the cluster of each prompt, such as its mirror; empty if each is one by itself: [prompts].
     """
 
     path: Path
@@ -46,6 +47,7 @@ class CandidatePool:
     scores: Mapping[str, np.ndarray]
     gold: np.ndarray
     rows: np.ndarray
+    clusters: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -70,7 +72,13 @@ class CandidatePool:
             scores=scores,
             gold=self.gold[mask],
             rows=self.rows[mask],
+            clusters=tuple(self.clusters[prompt] for prompt in remaining) if self.clusters else (),
         )
+
+    def cluster_indices(self) -> np.ndarray:
+        """Return the cluster of each prompt as a number from 0: [prompts]."""
+        names = self.clusters or self.prompt_ids
+        return np.asarray(np.unique(np.array(names, dtype=object), return_inverse=True)[1])
 
     def choose_scores(self, names: Collection[str] = ()) -> dict[str, np.ndarray]:
         """Return the score columns of these names, or all of them.
@@ -114,7 +122,7 @@ def read_candidates(path: str | PathLike[str], gold_column: str = "gold") -> Can
     Raises:
         InputError: if the file cannot be read, has no candidate, or a row lacks an id or a score, or repeats an id.
     """
-    path = home_path(path)
+    path = home_path(fspath(path))
     reader = _Reader(path, gold_column)
     for number, row in enumerate(iterate_file(path)):
         reader.add(number, row)

@@ -66,4 +66,6 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow(
         "features", "Results (.json) whose texts are read", "Features of a layer and their effect on the reward"
     ),
+ANALYSES: tuple[AnalysisRow, ...] = (
+    AnalysisRow("best-of-n", "Candidates (.jsonl), or results (.json)", "Gold reward of the best of n completions"),
 )
