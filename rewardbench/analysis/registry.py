@@ -53,19 +53,15 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("ties", "A result of data with ties, or a csv of battles", "Davidson and Rao-Kupper models of ties"),
     AnalysisRow("calibration", "Results (.json)", "Temperature and calibration errors of margins"),
     AnalysisRow("graded", "Results (.json) of data whose labels have a strength", "Margin against strength of labels"),
+    AnalysisRow("best-of-n", "Candidates (.jsonl), or results (.json)", "Gold reward of the best of n completions"),
     AnalysisRow("bias", "Results (.json)", "Effects of style and position on the choices of a model"),
     AnalysisRow("robustness", "", "Decisions that change where a text changes but its meaning does not"),
     AnalysisRow("word-pairs", "", "Reward of a plain term against its euphemism in the same sentence"),
     AnalysisRow("audit", "Results of one suite", "Labels to review, leaks of single features, conflicts"),
-    AnalysisRow("map", "", "Best text of each cell of two attributes, such as poems by genre and tone"),
     AnalysisRow("ceiling", "Results, if any", "Highest accuracy that noisy labels allow"),
     AnalysisRow("scaling", "Results of one suite, or a table", "Accuracy against parameters by family"),
-    AnalysisRow("chatbench", "Replies (.jsonl)", "Replies of chat models in chains of turns, judged by verifiers"),
+    AnalysisRow("map", "", "Best text of each cell of two attributes, such as poems by genre and tone"),
     AnalysisRow("judge-cost", "Results (.json)", "Accuracy, agreement and cost of reward models and judges"),
+    AnalysisRow("chatbench", "Replies (.jsonl)", "Replies of chat models in chains of turns, judged by verifiers"),
     AnalysisRow("mt", "Replies (.jsonl)", "Ratings of two turns by a judge, and what difference they detect"),
-    AnalysisRow(
-        "features", "Results (.json) whose texts are read", "Features of a layer and their effect on the reward"
-    ),
-ANALYSES: tuple[AnalysisRow, ...] = (
-    AnalysisRow("best-of-n", "Candidates (.jsonl), or results (.json)", "Gold reward of the best of n completions"),
 )
