@@ -113,8 +113,8 @@ def _sentence(robustness: Robustness, suite: Suite) -> str:
     low, high = 100 * worst.flips.low, 100 * worst.flips.high
     return (
         f"{worst.name} changes {100 * worst.flips.value:.1f} % ({low:.1f} to {high:.1f}) of the decisions of "
-        f"{robustness.model} on {suite.name} without changing a meaning, most in {robustness.worst_section()}: "
-        "do not trust a comparison of two responses that differ in it."
+        f"{robustness.model} on {suite.name} without changing a meaning, most in {robustness.worst_section()}, and "
+        f"moves the margin by {worst.shift:.2f} standard deviations on average: take smaller margins as undecided."
     )
 
 
@@ -141,8 +141,9 @@ def _effect_table(robustness: Robustness) -> ReportTable:
         rows.append(
             [effect.name, effect.items, *limits, 100 * effect.before, 100 * effect.after, effect.shift, *counts]
         )
-    columns = ["perturbation", "n", "flips %", "low", "high", "accuracy before", "after", "shift (sd)"]
-    return ReportTable("Decisions that change", [*columns, "labels verified", "left out"], rows)
+    columns = ["perturbation", "n", "flips %", "low", "high", "before", "after", "shift", "verified", "left out"]
+    title = "Decisions that change, accuracy before and after in percent, shift of the margin in sd, and labels"
+    return ReportTable(title, columns, rows)
 
 
 def _section_table(robustness: Robustness) -> ReportTable:
@@ -168,7 +169,7 @@ def _draw(figure: Figure, robustness: Robustness, suite: str, side: str) -> None
     left.set_ylim(len(names) - 0.5, -0.5)
     left.set_xlim(left=min(0.0, left.get_xlim()[0]))
     left.axvline(0, color=GREY, linewidth=0.8, zorder=0)
-    label_axes(left, f"{robustness.model} on {suite}, {side} perturbed", "changed decisions in % (95 % interval)", "")
+    label_axes(left, f"{robustness.model} on {suite}, perturbed: {side}", "changed decisions in % (95 % interval)", "")
     _draw_sections(right, robustness)
 
 
