@@ -23,7 +23,7 @@ from rewardbench.types import Item, ItemScores, Result, Suite
 
 
 @dataclass(frozen=True)
-class Effect:
+class DecisionEffect:
     """What a perturbation does to the decisions of a model on some items.
 
     Attributes:
@@ -48,14 +48,14 @@ class Robustness:
     """The effects of all perturbations on a model, overall and by section."""
 
     model: str
-    effects: Sequence[Effect]
+    effects: Sequence[DecisionEffect]
     """From the highest flip rate to the lowest."""
-    sections: Mapping[tuple[str, str], Effect]
+    sections: Mapping[tuple[str, str], DecisionEffect]
     """By perturbation and section."""
     labels: PerturbedSuite
     unscored: int
 
-    def worst(self) -> Effect:
+    def worst(self) -> DecisionEffect:
         """Return the perturbation with the highest lower limit of the flip rate, which few items cannot decide."""
         return max(self.effects, key=lambda effect: (effect.flips.low, effect.flips.value))
 
@@ -139,7 +139,7 @@ def _compare(result: Result, suite: Suite, perturbed: PerturbedSuite) -> Robustn
     if not rows:
         raise InputError(f"{result.model} has scores for no item and its perturbed version.")
     effects = sorted(itertools.starmap(_effect, rows.items()), key=lambda effect: -effect.flips.value)
-    sections: dict[tuple[str, str], Effect] = {}
+    sections: dict[tuple[str, str], DecisionEffect] = {}
     for (name, section), section_rows in by_section.items():
         sections[name, section] = _effect(name, section_rows)
     return Robustness(result.model, effects, sections, perturbed, unscored)
@@ -161,7 +161,7 @@ def _row(suite: Suite, candidate: PerturbedItem, before: ItemScores, after: Item
     return _Row(cluster, credits, (margin(item, before.scores), margin(item, after.scores)))
 
 
-def _effect(name: str, rows: Sequence[_Row]) -> Effect:
+def _effect(name: str, rows: Sequence[_Row]) -> DecisionEffect:
     clusters: list[Hashable] = []
     pairs: list[tuple[float, ...]] = []
     for row in rows:
@@ -170,7 +170,7 @@ def _effect(name: str, rows: Sequence[_Row]) -> Effect:
     credits, margins = np.split(np.array(pairs), 2, axis=1)
     flips = (credits[:, 0] != credits[:, 1]).astype(float)
     spread = float(margins[:, 0].std()) or 1.0
-    return Effect(
+    return DecisionEffect(
         name=name,
         flips=stats.mean(flips.tolist(), clusters),
         items=len(rows),

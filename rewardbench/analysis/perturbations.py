@@ -19,7 +19,7 @@ from rewardbench.builders.style import FORMS, TEXTS, bold_words
 from rewardbench.lint.shortcuts import MARKDOWN, REFUSAL
 from rewardbench.types import Item, Message, Messages
 
-Change = Callable[[Sequence[str], Rng], list[str]]
+TextChange = Callable[[Sequence[str], Rng], list[str]]
 """Returns the changed responses of an item: the same ones where the perturbation does not apply."""
 CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]+`)", re.DOTALL)
 WORD = re.compile(r"(?<![\w'’@#/.-])[a-z]{5,}(?![\w'’@/-])")
@@ -153,7 +153,7 @@ def _shared(texts: Sequence[str], words_of: Callable[[str], set[str]]) -> list[s
 
 
 def _map_prose(texts: Sequence[str], change: Callable[[str], str], end: str = "") -> list[str]:
-    """Change each text outside of its code, and add an end."""
+    """TextChange each text outside of its code, and add an end."""
     changed: list[str] = []
     for text in texts:
         parts = CODE.split(text)
@@ -172,7 +172,7 @@ class Perturbation:
         changes_form: True if it changes the form, which such a prompt may rule out too.
     """
 
-    change: Change
+    change: TextChange
     adds_text: bool = False
     changes_form: bool = False
 

@@ -188,8 +188,9 @@ def read_word_pairs(path: Path) -> tuple[list[WordPair], list[str]]:
         InputError: if the file cannot be read, or holds something else.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path} has more than {MOST_BYTES:,} bytes, which is no list of word pairs.")
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise InputError(f"{path} has {size:,} bytes: a file of word pairs has at most {MOST_BYTES:,}.")
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not a TOML file of word pairs: {error}.") from error
