@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -96,7 +97,7 @@ def make_report(robustness: Robustness, suite: Suite, side: str) -> Report:
         name=NAME,
         values=values,
         sentence=_sentence(robustness, suite),
-        tables=[_effect_table(robustness), _section_table(robustness)],
+        tables=[_effect_table(robustness), _label_table(labels), _section_table(robustness)],
         draw=lambda figure: _draw(figure, robustness, suite.name, side),
         size=(10.0, 4.6),
         notes=_notes(labels, side),
@@ -134,16 +135,22 @@ def _notes(labels: PerturbedSuite, side: str) -> list[str]:
 
 
 def _effect_table(robustness: Robustness) -> ReportTable:
-    labels, rows = robustness.labels, []
+    rows: list[list[Value]] = []
     for effect in robustness.effects:
         limits = [100 * effect.flips.value, 100 * effect.flips.low, 100 * effect.flips.high]
-        counts = [labels.verified.get(effect.name, 0), labels.left_out.get(effect.name, 0)]
-        rows.append(
-            [effect.name, effect.items, *limits, 100 * effect.before, 100 * effect.after, effect.shift, *counts]
-        )
-    columns = ["perturbation", "n", "flips %", "low", "high", "before", "after", "shift", "verified", "left out"]
-    title = "Decisions that change, accuracy before and after in percent, shift of the margin in sd, and labels"
+        rows.append([effect.name, effect.items, *limits, 100 * effect.before, 100 * effect.after, effect.shift])
+    columns = ["perturbation", "n", "flips %", "low", "high", "before", "after", "shift"]
+    title = "Decisions that change, accuracy before and after in percent, and shift of the margin in sd"
     return ReportTable(title, columns, rows)
+
+
+def _label_table(labels: PerturbedSuite) -> ReportTable:
+    counts = Counter(perturbed.name for perturbed in labels.items)
+    rows: list[list[Value]] = []
+    for name in PERTURBATIONS:
+        if counts[name] or labels.left_out.get(name):
+            rows.append([name, counts[name], labels.verified.get(name, 0), labels.left_out.get(name, 0)])
+    return ReportTable("Labels of perturbed items", ["perturbation", "scored", "verified", "left out"], rows)
 
 
 def _section_table(robustness: Robustness) -> ReportTable:

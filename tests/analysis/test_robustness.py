@@ -67,7 +67,8 @@ def test_the_report_of_a_model_has_values_tables_and_a_picture(tmp_path):
     report = analyze([], options)
     assert (report.values["items"], report.values["perturbed"], report.values["labels_failed"]) == (12, 24, 0)
     assert report.values["flip_rate_prefix"] == 0.0
-    assert {row[1] for row in report.tables[1].rows} == {"even", "odd"}
+    assert [row[1:] for row in report.tables[1].rows] == [[12, 0, 0], [12, 0, 0]]
+    assert {row[1] for row in report.tables[2].rows} == {"even", "odd"}
     from matplotlib.figure import Figure
 
     figure = Figure()
