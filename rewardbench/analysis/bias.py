@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from rewardbench import stats
 from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes
@@ -257,13 +257,13 @@ def _draw(figure: Figure, models: Sequence[ModelBias]) -> None:
     label_axes(right, "Hollow: as scored; filled: at equal style", "accuracy in % (95 % interval)", "")
 
 
-def _marker(number: int) -> dict[str, str]:
+def _marker(number: int) -> dict[str, Any]:
     """Return colour and mark of a model; no two of 12 have the same."""
     mark = MARKS[(number + number // len(COLOURS)) % len(MARKS)]
     return {"color": COLOURS[number % len(COLOURS)], "marker": mark, "linestyle": "none"}
 
 
-def _draw_accuracy(axes: Axes, number: int, fit: StyleFit, style: dict[str, str]) -> None:
+def _draw_accuracy(axes: Axes, number: int, fit: StyleFit, style: Mapping[str, Any]) -> None:
     """Draw the accuracy of a model as scored (hollow) above that at equal style (filled)."""
     for mean, offset, fill in ((fit.accuracy, -0.13, "white"), (fit.style_controlled, 0.13, style["color"])):
         errors = [[100 * (mean.value - mean.low)], [100 * (mean.high - mean.value)]]

@@ -17,7 +17,7 @@ from pathlib import Path
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.style import FORMS, TEXTS, bold_words
 from rewardbench.lint.shortcuts import MARKDOWN, REFUSAL
-from rewardbench.types import Item, Message, Messages
+from rewardbench.types import Item, Messages
 
 TextChange = Callable[[Sequence[str], Rng], list[str]]
 """Returns the changed responses of an item: the same ones where the perturbation does not apply."""
@@ -236,6 +236,7 @@ def _last_text(completion: Messages) -> str:
 
 def _with_text(completion: Messages, text: str) -> Messages:
     """Return a completion with another text of its last message."""
-    message = Message(**{**completion[-1], "content": text})  # type: ignore[typeddict-item]
+    message = completion[-1].copy()
+    message["content"] = text
     message.pop("steps", None)
     return (*completion[:-1], message)

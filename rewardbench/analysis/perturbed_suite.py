@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from rewardbench.analysis.perturbations import PERTURBATIONS, asks_for_form, perturb
+from rewardbench.builders.check import Checked
 from rewardbench.builders.mirrors import response_text
 from rewardbench.builders.request import SUITE_NAMES
 from rewardbench.builders.style import StyleSuite, read_any_suite, restyled_cells
@@ -138,7 +139,8 @@ def _all_cells(suite: MirrorSuite | StyleSuite) -> Iterator[CheckedCell]:
                     for cell in restyled_cells(mirror):
                         yield CheckedCell(mirror.check["kind"], cell)
         return
-    for group in [*suite.all_mirrors(), *suite.squares]:
+    groups: list[Checked] = [*suite.all_mirrors(), *suite.squares]
+    for group in groups:
         if group.check:
             for cell in group.cells():
                 yield CheckedCell(group.check["kind"], cell)

@@ -12,7 +12,7 @@ from rewardbench.console.progress import StepBar
 from rewardbench.console.terminal import make_console
 from rewardbench.evaluation import evaluate
 from rewardbench.scorers.base import BaseScorer
-from rewardbench.types import Messages, TextRequest
+from rewardbench.types import Messages, TextRequest, View
 
 BARS = (
     "lambda_max_abs_err<=0.02 unbiased_lambda_abs<=0.02 swap_inconsistency>=0.28 swap_inconsistency<=0.32 "
@@ -30,7 +30,8 @@ NOISE = 0.3
 class PlantedJudge(BaseScorer):
     """Prefer the response that is shown first in a share of the items, and the better one otherwise."""
 
-    name, view, model_type = "planted-judge", "pairwise", "Generative RM"
+    name, model_type = "planted-judge", "Generative RM"
+    view: View = "pairwise"
 
     def prepare(self, prompt: Messages, first: Messages, second: Messages, rendered: bool) -> TextRequest:
         """Take the prompt, which says whether the judge reads the responses, and both responses in order."""

@@ -49,6 +49,10 @@ def _starts_with(*kinds: str) -> Callable[[str], bool]:
     return lambda text: any(text.startswith(tuple(read_texts()[kind])) for kind in kinds)
 
 
+def _never(text: str) -> bool:
+    return False
+
+
 def _is_unsorted(text: str) -> bool:
     items = re.findall(r"^- (.*)$", text.replace("**", ""), re.MULTILINE)
     return items != sorted(items)
@@ -76,7 +80,7 @@ class PlantedFragile(BaseScorer):
 
     def __init__(self, trigger: str) -> None:
         self.name = f"fragile-{trigger}" if trigger else "robust"
-        self._is_perturbed = TRIGGERS.get(trigger, lambda text: False)
+        self._is_perturbed: Callable[[str], bool] = TRIGGERS.get(trigger, _never)
 
     def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> TextRequest:
         """Take the response."""

@@ -69,9 +69,9 @@ def selftest(seeds: int | None = None) -> Report:
     """Find planted fragile scorers by their perturbation, and no flips of a robust one; verify perturbed labels."""
     values = measure_planted_robustness(seeds or 3)
     sentence = (
-        f"Of the scorers that lose their mind on one perturbation, {100 * float(values['named']):.0f} % are named with "
-        f"it, a robust scorer flips {values['robust_flips']} decisions, and {values['labels_verified']} perturbed "
-        "labels are verified."
+        f"A share of {values['named']:.2f} of the scorers that fail on one perturbation are named with it, a robust "
+        f"scorer changes {values['robust_flips']} decisions, and {values['labels_verified']} perturbed labels are "
+        f"verified, of which {values['labels_failed']} fail."
     )
     return Report(NAME, values, sentence, bars=parse_bars(BARS))
 

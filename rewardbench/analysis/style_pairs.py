@@ -62,7 +62,7 @@ class StylePairs:
         """Return the number of the cluster of each pair, from 0: [pairs]."""
         numbers: dict[Hashable, int] = {}
         codes = [numbers.setdefault(cluster, len(numbers)) for cluster in self.clusters]
-        return np.array(codes, dtype=np.int64)[self.items]
+        return np.asarray(np.array(codes, dtype=np.int64)[self.items])
 
     def accuracy(self, margins: np.ndarray) -> stats.Mean:
         """Compute the mean credit of items (1, 0.5 for equal scores, or 0 a pair) of some margins: [pairs]."""
@@ -222,7 +222,7 @@ def fit_style(pairs: StylePairs, fewest: int = 10) -> StyleFit:
         effects.append(StyleEffect(pairs.names[column], value, *regression.interval(number), slope, spread))
     intercept = _without_residue(float(regression.coefficients[0]))
     style = unit * (regression.fitted - regression.coefficients[0])
-    equal_style = map(logistic, (float(choice.coefficients[0]), *choice.interval(0)))
+    low, high = choice.interval(0)
     return StyleFit(
         effects=tuple(effects),
         dropped=tuple(name for number, name in enumerate(pairs.names) if number not in columns),
@@ -231,7 +231,7 @@ def fit_style(pairs: StylePairs, fewest: int = 10) -> StyleFit:
         accuracy=pairs.accuracy(pairs.margins),
         length_controlled=pairs.accuracy(_control_length(pairs)),
         style_controlled=pairs.accuracy(pairs.margins - style),
-        logistic=stats.Mean(*equal_style),
+        logistic=stats.Mean(logistic(float(choice.coefficients[0])), logistic(low), logistic(high)),
     )
 
 

@@ -237,8 +237,8 @@ def measure_word_pairs(scorer: LoadedScorer, pairs: Sequence[WordPair], prompts:
         for frame in pair.frames:
             for term in (pair.plain, pair.euphemism):
                 for prompt in prompts:
-                    reply = {"role": "assistant", "content": frame.replace(SLOT, term)}
-                    conversations.append([{"role": "user", "content": prompt}, reply])
+                    reply = frame.replace(SLOT, term)
+                    conversations.append([{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}])
     rewards = np.array(scorer.score(messages=conversations))
     by_frame = rewards.reshape(-1, 2, len(prompts)).mean(axis=2)
     steps = by_frame[:, 1] - by_frame[:, 0]
