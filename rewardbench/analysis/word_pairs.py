@@ -143,7 +143,7 @@ def selftest(seeds: int | None = None) -> Report:
 
         def noise(text: str, salt: int = seed) -> float:
             digest = hashlib.sha256(f"{salt}\0{text}".encode()).digest()
-            return 0.2 * (int.from_bytes(digest[:8], "big") / 2**64 - 0.5)
+            return 0.1 * (int.from_bytes(digest[:8], "big") / 2**64 - 0.5)
 
         def planted(prompt: str, text: str) -> float:
             return noise(prompt + text) - any(f" {term}" in text for term in penalised)
