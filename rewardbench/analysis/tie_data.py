@@ -105,7 +105,8 @@ def _read_result(scored: ModelScores) -> LabelledComparisons:
             continue
         cluster = cluster_of(item, scored.suite)
         if has_labels:
-            collector.add(*item_scores.scores[:2], 1 if item.num_correct else 0, cluster)
+            first, second = item_scores.scores
+            collector.add(first, second, 1 if item.num_correct else 0, cluster)
             continue
         right, wrong = item_scores.scores[: item.num_correct], item_scores.scores[item.num_correct :]
         for first, second in combinations(right, 2):

@@ -9,20 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.util import find_spec
-from math import log, sqrt
+from math import log
 from typing import Annotated
 
 import numpy as np
 
-from rewardbench import stats
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
+from rewardbench.analysis.tie_analysis import Loss, TieAnalysis, analyze_comparisons
 from rewardbench.analysis.tie_data import LabelledComparisons, read_comparisons
 from rewardbench.analysis.tie_models import (
     PREDICTORS,
-    TIE,
     Comparisons,
-    TieFit,
     davidson_probabilities,
     fit_davidson,
     fit_rao_kupper,
@@ -33,10 +31,8 @@ from rewardbench.analysis.tie_models import (
 from rewardbench.analysis.ties_figure import draw_ties
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.errors import InputError
-from rewardbench.metrics.calibration import FloatArray, IntArray, mass_bins
+from rewardbench.metrics.calibration import FloatArray
 
-BINS = 10
-"""Number of bins of the score difference, each with as many pairs."""
 SEEDS = 20
 PLANTED_PAIRS, PLANTED_SPREAD, PLANTED_BETA, PLANTED_NU, PLANTED_THETA = 20_000, 2.0, 0.8, 1.2, 2.0
 BARS = (
@@ -62,60 +58,6 @@ class TiesOptions:
     seed: Annotated[int, OptionHelp("Seed of the split into halves", min=0)] = 0
 
 
-@dataclass(frozen=True)
-class TieBin:
-    """The pairs whose absolute score difference is in one bin.
-
-    Attributes:
-        n: number of pairs.
-        difference: their mean absolute score difference.
-        share: share of ties.
-        low: lower limit of its 95 % interval, by cluster.
-        high: upper limit.
-        davidson: mean probability of a tie by Davidson's model.
-        rao_kupper: the same by the Rao-Kupper model.
-    """
-
-    n: int
-    difference: float
-    share: float
-    low: float
-    high: float
-    davidson: float
-    rao_kupper: float
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Held-out log-loss of a predictor, in nats per pair, and its difference to Bradley-Terry with a constant share."""
-
-    name: str
-    value: float
-    difference: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class TieAnalysis:
-    """What is known of the ties of one set of comparisons."""
-
-    model: str
-    n: int
-    ties: int
-    davidson: TieFit
-    rao_kupper: TieFit
-    losses: tuple[Loss, ...]
-    bins: tuple[TieBin, ...]
-
-    @property
-    def threshold(self) -> float:
-        """Score difference below which a tie is the likeliest outcome of Davidson's model; 0 if none is."""
-        if self.davidson.tie <= 1 or self.davidson.beta <= 0:
-            return 0.0
-        return 2 * log(self.davidson.tie) / self.davidson.beta
-
-
 def analyze(inputs: Sequence[ComparedResult], options: TiesOptions) -> Report:
     """Fit models of ties to the scores of one model, and compare them with baselines on held-out pairs.
 
@@ -134,86 +76,11 @@ def analyze(inputs: Sequence[ComparedResult], options: TiesOptions) -> Report:
     return _report(analyze_comparisons(data.model, data.pairs, options.seed), data)
 
 
-def analyze_comparisons(model: str, pairs: Comparisons, seed: int = 0) -> TieAnalysis:
-    """Fit both models of ties on all pairs, and measure every predictor out of sample.
-
-    Args:
-        model: name of the model.
-        pairs: comparisons of at least two clusters.
-        seed: seed of the split into halves, each of which is predicted from the other.
-
-    Raises:
-        InputError: if a half has no tie or no preference.
-    """
-    davidson, rao_kupper = fit_davidson(pairs), fit_rao_kupper(pairs)
-    losses = held_out_losses(pairs, seed)
-    summaries = [summarize_loss(name, losses[name], losses["bt_constant"], pairs.clusters) for name in PREDICTORS]
-    ties = int((pairs.outcomes == 0).sum())
-    bins = tie_bins(pairs, davidson, rao_kupper)
-    return TieAnalysis(model, len(pairs.outcomes), ties, davidson, rao_kupper, tuple(summaries), bins)
-
-
-def held_out_losses(pairs: Comparisons, seed: int = 0) -> dict[str, FloatArray]:
-    """Compute the three-class log-loss of each predictor on each half of the clusters, fitted on the other half.
-
-    Returns:
-        For each of `PREDICTORS` the loss of each pair, in nats: [pairs].
-
-    Raises:
-        InputError: if a half has no tie, no preference, or no two different scores.
-    """
-    names, codes = np.unique(pairs.clusters, return_inverse=True)
-    in_first = np.zeros(len(names), dtype=np.bool_)
-    in_first[np.random.default_rng(seed).permutation(len(names))[: len(names) // 2]] = True
-    is_first = in_first[codes]
-    losses = {name: np.zeros(len(pairs.outcomes)) for name in PREDICTORS}
-    for is_test in (is_first, ~is_first):
-        train, test = pairs.select(~is_test), pairs.select(is_test)
-        is_tie = train.outcomes == 0
-        if is_tie.all() or not is_tie.any() or not train.differences.any():
-            raise InputError("A half of the clusters has no tie or no preference: pass another --seed, or more data.")
-        for name, shares in predict(train, test).items():
-            losses[name][is_test] = log_losses(shares, test.columns)
-    return losses
-
-
-def summarize_loss(name: str, losses: FloatArray, baseline: FloatArray, clusters: IntArray) -> Loss:
-    """Compute the mean loss, and its difference to a baseline with the 95 % interval by cluster.
-
-    Args:
-        name: name of the predictor.
-        losses: [pairs].
-        baseline: losses of the baseline: [pairs].
-        clusters: number of the cluster of each pair: [pairs].
-    """
-    gaps = losses - baseline
-    difference = float(gaps.mean())
-    _, codes = np.unique(clusters, return_inverse=True)
-    sums = np.bincount(codes, gaps - difference)
-    error = sqrt(len(sums) / max(1, len(sums) - 1) * float(sums @ sums)) / len(losses)
-    half = stats.normal(0.95) * error
-    return Loss(name, float(losses.mean()), difference, difference - half, difference + half)
-
-
-def tie_bins(pairs: Comparisons, davidson: TieFit, rao_kupper: TieFit) -> tuple[TieBin, ...]:
-    """Compute the share of ties by the absolute score difference, in bins with equal numbers of pairs."""
-    sizes = np.abs(pairs.differences)
-    index = mass_bins(sizes, BINS)
-    is_tie = (pairs.outcomes == 0).astype(np.float64)
-    by_davidson = davidson_probabilities(sizes, davidson.beta, davidson.tie)[:, TIE]
-    by_rao_kupper = rao_kupper_probabilities(sizes, rao_kupper.beta, rao_kupper.tie)[:, TIE]
-    bins: list[TieBin] = []
-    for number in np.unique(index):
-        inside = index == number
-        share = stats.mean(is_tie[inside].tolist(), pairs.clusters[inside].tolist())
-        means = [float(values[inside].mean()) for values in (sizes, by_davidson, by_rao_kupper)]
-        bins.append(TieBin(int(inside.sum()), means[0], share.value, share.low, share.high, *means[1:]))
-    return tuple(bins)
-
-
 def _report(analysis: TieAnalysis, data: LabelledComparisons) -> Report:
     losses = {loss.name: loss for loss in analysis.losses}
-    rows = [[NAMES[loss.name], loss.value, loss.difference, loss.low, loss.high] for loss in analysis.losses]
+    rows: list[list[Value]] = []
+    for loss in analysis.losses:
+        rows.append([NAMES[loss.name], loss.value, loss.difference, loss.low, loss.high])
     columns = ("predictor", "log-loss", "minus BT", "low", "high")
     parameters: list[list[Value]] = []
     for name, fit in (("Davidson", analysis.davidson), ("Rao-Kupper", analysis.rao_kupper)):
@@ -279,10 +146,10 @@ def _sentence(analysis: TieAnalysis, loss: Loss) -> str:
             f"{analysis.davidson.beta:.3g}): check the labels and the sign of the score."
         )
     if loss.high >= 0:
+        change = f"{loss.difference:+.4f} nats a pair (95 %: {loss.low:+.4f} to {loss.high:+.4f})"
         return (
-            f"Small score differences of {analysis.model} are no sign of a tie: Davidson's model changes the log-loss of a "
-            f"constant tie share by {loss.difference:+.4f} nats a pair (95 %: {loss.low:+.4f} to {loss.high:+.4f}), so "
-            f"keep the constant share of {analysis.ties / analysis.n:.0%}."
+            f"Small score differences of {analysis.model} are no sign of a tie: Davidson's model changes the log-loss "
+            f"by {change}, so keep a constant tie share of {analysis.ties / analysis.n:.0%}."
         )
     gain = f"{-loss.difference:.4f} nats a pair (95 %: {-loss.high:.4f} to {-loss.low:.4f})"
     advice = f"Small score differences of {analysis.model} mean ties: Davidson's model gains {gain} on a constant share"

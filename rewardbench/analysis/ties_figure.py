@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from rewardbench.analysis.ties import TieAnalysis
+    from rewardbench.analysis.tie_analysis import TieAnalysis
 
 LONGEST_LABEL = 30
 
