@@ -137,12 +137,12 @@ def _values_of(model: ModelCalibration) -> dict[str, Value]:
         "temperature_high": figures.temperature_high,
         "relative_temperature": model.relative_temperature,
         "T_at_bound": int(figures.at_bound),
-        "log_loss_before": model.log_loss[0],
-        "log_loss_after": model.log_loss[1],
+        "log_loss": model.log_loss[0],
+        "log_loss_scaled": model.log_loss[1],
     }
-    for suffix, errors in (("before", figures.before), ("after", figures.after)):
-        values |= {f"{name}_{suffix}": value for name, value in asdict(errors).items()}
-    values["floor_independent_after"] = model.floor_independent
+    for suffix, errors in (("", figures.before), ("_scaled", figures.after)):
+        values |= {f"{name}{suffix}": value for name, value in asdict(errors).items()}
+    values["floor_independent_scaled"] = model.floor_independent
     return values
 
 
@@ -195,11 +195,12 @@ def _sentence(model: ModelCalibration) -> str:
         f"the ECE falls from {before.ece:.3f} to {after.ece:.3f}"
     )
     if after.ece <= after.floor_high:
-        return f"{advice}, which chance alone explains (95 %: up to {after.floor_high:.3f} on {figures.n:,} pairs)."
-    advice += f", still above the {after.floor_high:.3f} that chance explains on {figures.n:,} pairs"
-    if not model.groups:
+        advice += f", which chance alone explains (95 %: up to {after.floor_high:.3f} on {figures.n:,} pairs)"
+    else:
+        advice += f", still above the {after.floor_high:.3f} that chance explains on {figures.n:,} pairs"
+    worst = max(model.groups, key=lambda group: group.after.ece - group.after.floor_high, default=None)
+    if worst is None or worst.after.ece <= worst.after.floor_high:
         return f"{advice}."
-    worst = max(model.groups, key=lambda group: group.after.ece - group.after.floor_high)
     return f"{advice}; worst is {worst.name}: confidence {worst.confidence:.2f}, right {worst.right:.2f}."
 
 

@@ -36,8 +36,8 @@ def test_a_planted_temperature_is_recovered_and_named():
     report = analyze([scored(planted())], CalibrationOptions())
     assert report.values["temperature"] == pytest.approx(2.5, rel=0.12)
     assert report.values["temperature_low"] < 2.5 < report.values["temperature_high"]
-    assert report.values["ece_before"] == pytest.approx(0.131, abs=0.025)
-    assert report.values["ece_after"] < report.values["floor_high_after"]
+    assert report.values["ece"] == pytest.approx(0.131, abs=0.025)
+    assert report.values["ece_scaled"] < report.values["floor_high_scaled"]
     assert report.sentence.startswith("Divide the margins of org/model by 2.")
     assert "which chance alone explains" in report.sentence
     assert [row[:2] for row in report.tables[0].rows] == [["Chat", 1_500], ["Safety", 1_500]]
@@ -48,7 +48,7 @@ def test_the_same_seed_gives_the_same_report():
     first, second = (analyze([scored(planted())], CalibrationOptions(seed=3)).to_json() for _ in range(2))
     assert first == second
     other = analyze([scored(planted())], CalibrationOptions(seed=4))
-    assert other.values["ece_after"] != first["values"]["ece_after"]
+    assert other.values["ece_scaled"] != first["values"]["ece_scaled"]
 
 
 def test_a_section_that_needs_another_temperature_is_named():
@@ -77,7 +77,7 @@ def test_what_the_sentence_says(margins, words):
 def test_one_prompt_in_many_styles_raises_the_floor():
     margins = np.repeat(planted(200), 10)
     values = analyze([scored(margins, group_size=10)], CalibrationOptions()).values
-    assert values["floor_after"] > 2.5 * values["floor_independent_after"]
+    assert values["floor_scaled"] > 2.5 * values["floor_independent_scaled"]
 
 
 def test_several_models_have_their_own_keys_rows_and_picture(tmp_path):
