@@ -1,5 +1,7 @@
 """`rewardbench analyze audit`: planted wrong labels, leaks and conflicts, and results that cannot be audited."""
 
+import resource
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,14 +25,14 @@ def pair(id: str, right: str, wrong: str, prompt: str = "Which?", **columns) -> 
     return Item(id, "s", (Message(role="user", content=prompt),), (answer(right), answer(wrong)), meta=columns)
 
 
-def two_results(items: list[Item], margins=(1.0, 2.0)):
+def two_results(items: list[Item], margins=(1.0, 2.0), spread=1):
     """Return the results of two models that prefer every right completion, by margins that grow with the item."""
     suite = Suite("toy", "r1", items, {})
     results = []
     for name, value in zip("ab", margins, strict=True):
-        scores = [
-            ItemScores(item.id, (value + n, *[0.0] * (len(item.completions) - 1))) for n, item in enumerate(items)
-        ]
+        scores = []
+        for n, item in enumerate(items):
+            scores.append(ItemScores(item.id, (value + spread * n, *[0.0] * (len(item.completions) - 1))))
         results.append(ModelScores(name, suite, tuple(scores), Path(name)))
     return results
 
@@ -69,6 +71,19 @@ def test_margins_are_divided_by_their_spread():
     assert first[:5] == pytest.approx(row[:5] / (3 / 1.349), nan_ok=True)
     assert first[5] == 4
     assert np.isnan(second).all()
+
+
+def test_margins_that_are_all_equal_are_standardised():
+    report = audit.analyze(two_results([pair(f"i{n}", "yes", "no") for n in range(40)], spread=0), audit.AuditOptions())
+    assert report.values["models_used"] == 2
+    assert report.values["ensemble_accuracy"] == 1
+    assert audit.standardize_margins(np.full((1, 3), -2.0)).tolist() == [[-1, -1, -1]]
+
+
+def test_items_without_texts_are_no_conflicts():
+    items = [pair(f"i{n}", f"right {n}", f"wrong {n}") for n in range(40)]
+    items.append(pair("bare", "", ""))
+    assert audit.analyze(two_results(items), audit.AuditOptions()).values["identical"] == 0
 
 
 def test_error_correlation_is_that_of_the_errors():
@@ -173,6 +188,25 @@ def test_unfit_results_are_rejected():
     lists = two_results([Item("many", "s", (), tuple(map(answer, "abc")))])
     with pytest.raises(InputError, match="toy has no pair of a right and a wrong completion"):
         audit.analyze(lists, audit.AuditOptions())
+
+
+@pytest.mark.slow
+def test_100000_pairs_take_less_than_a_minute_and_2_gb():
+    random = np.random.default_rng(0)
+    items = []
+    for n in range(100_000):
+        right, wrong = ("some words " * int(count) for count in random.integers(5, 60, 2))
+        items.append(pair(f"i{n}", f"{n} {right}", f"{n} {wrong}", f"Question {n}?"))
+    suite = Suite("big", "r1", items, {})
+    results = []
+    for model in range(8):
+        margins = (1 + random.standard_normal(len(items))).tolist()
+        scores = tuple(ItemScores(item.id, (value, 0.0)) for item, value in zip(items, margins, strict=True))
+        results.append(ModelScores(f"m{model}", suite, scores, Path("big")))
+    start = time.process_time()
+    assert audit.analyze(results, audit.AuditOptions()).values["pairs"] == 100_000
+    assert time.process_time() - start < 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2e6
 
 
 @pytest.mark.slow

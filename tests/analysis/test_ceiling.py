@@ -1,6 +1,8 @@
 """`rewardbench analyze ceiling`: published figures, planted error rates and drift, and unfit annotations."""
 
 import csv
+import resource
+import time
 from math import nan
 
 import numpy as np
@@ -227,6 +229,17 @@ def test_one_annotated_item_is_enough(tmp_path):
     report = ceiling.analyze([], ceiling.CeilingOptions(annotations=path))
     assert report.values["ceiling"] == 1
     draw_report(report, tmp_path / "ceiling.png")
+
+
+@pytest.mark.slow
+def test_100000_items_take_less_than_a_minute_and_2_gb(tmp_path):
+    annotations, _ = simulate(0, np.full((5, 1), 0.2), items=100_000)
+    columns = (annotations.item, annotations.annotator, annotations.label, annotations.item)
+    path = write(tmp_path / "a.csv", zip(*columns, strict=True), ("item", "annotator", "label", "time"))
+    start = time.process_time()
+    assert ceiling.analyze([], ceiling.CeilingOptions(annotations=path)).values["annotated_items"] == 100_000
+    assert time.process_time() - start < 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2e6
 
 
 @pytest.mark.slow

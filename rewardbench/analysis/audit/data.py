@@ -44,7 +44,7 @@ class AuditData:
     @property
     def has_texts(self) -> bool:
         """Return True if the texts of the items are known."""
-        return any(item_texts(self.items[0])[1]) if self.items else False
+        return any(map(has_text, self.items))
 
     def pair_clusters(self) -> list[str]:
         """Return the cluster of each pair."""
@@ -132,8 +132,13 @@ def _without_repeated(
     return models, rows, repeated
 
 
+def has_text(item: Item) -> bool:
+    """Return True if the text of a completion is known."""
+    return any(item_texts(item)[1])
+
+
 def _has_texts(suite: Suite) -> bool:
-    return bool(suite.items) and any(item_texts(suite.items[0])[1])
+    return any(map(has_text, suite.items))
 
 
 def _has_preference(item: Item) -> bool:

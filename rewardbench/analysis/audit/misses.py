@@ -106,13 +106,13 @@ class Misses:
 def standardize_margins(margins: Floats) -> Floats:
     """Divide the margins of each model by their spread, and clip them to ± `LARGEST_MARGIN`.
 
-    The spread is the interquartile range / 1.349, or the standard deviation if that is 0.
+    The spread is the interquartile range / 1.349; if that is 0 the standard deviation, or else the root mean square.
 
     Args:
         margins: score of the right response minus that of the wrong one; NaN if unscored: [models, pairs].
 
     Returns:
-        Standardised margins; NaN for a model whose margins are all equal: [models, pairs].
+        Standardised margins; NaN for a model whose margins are all 0: [models, pairs].
     """
     standardized = np.full(margins.shape, np.nan)
     for model, row in enumerate(margins):
@@ -120,7 +120,7 @@ def standardize_margins(margins: Floats) -> Floats:
         if not len(finite):
             continue
         low, high = np.quantile(finite, [0.25, 0.75])
-        spread = (high - low) / 1.349 or float(np.std(finite))
+        spread = (high - low) / 1.349 or float(np.std(finite)) or float(np.sqrt(np.mean(finite**2)))
         if np.isfinite(spread) and spread > 0:
             standardized[model] = np.clip(row / spread, -LARGEST_MARGIN, LARGEST_MARGIN)
     return standardized

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
-from rewardbench.analysis.audit.data import AuditData, read_audit_data
+from rewardbench.analysis.audit.data import AuditData, has_text, read_audit_data
 from rewardbench.analysis.audit.figure import draw_audit
 from rewardbench.analysis.audit.leaks import ALL, Leak, find_leaks
 from rewardbench.analysis.audit.misses import Misses, error_correlation, find_misses
@@ -54,8 +54,9 @@ def analyze(inputs: Sequence[ComparedResult], options: AuditOptions) -> Report:
         clusters = number_groups(data.pair_clusters())
         misses = find_misses(data.margins[used], clusters, options.review, options.seed)
     leaks = find_leaks(data.items, data.clusters, options.min_auc) if data.has_texts else []
-    conflicts = find_conflicts(data.items) if data.has_texts else []
-    identical = list(filter(has_identical, data.items)) if data.has_texts else []
+    with_texts = list(filter(has_text, data.items))
+    conflicts = find_conflicts(with_texts)
+    identical = list(filter(has_identical, with_texts))
     flagged = list(filter(Leak.is_flagged, leaks))
     values = _values(data, used, misses, leaks)
     values |= {"leaks": len(flagged), "conflicts": len(conflicts), "identical": len(identical)}
