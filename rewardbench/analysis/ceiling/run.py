@@ -82,8 +82,8 @@ class Noise:
 class CappedModel:
     """Accuracy of a model, and its share of the ceiling, each with its 95 % interval.
 
-    `corrected` is the accuracy against true labels, (accuracy - e) / (1 - 2 e), if the errors of model and labels are
-    independent; None with more than two labels.
+    `corrected` is the accuracy against true labels, (accuracy - e) / (1 - 2 e) clipped to 0 to 1, if the errors of model
+    and labels are independent; None with more than two labels.
     """
 
     model: str
@@ -185,9 +185,16 @@ def _capped(
         value=mean.value,
         share_value=mean.value / (1 - noise.flip),
         majority_share=mean.value / majority_ceiling(noise.flip, noise.labels),
-        corrected=(mean.value - noise.flip) / (1 - 2 * noise.flip) if noise.labels == 2 and noise.flip < 0.5 else None,
+        corrected=_corrected(mean.value, noise),
         dawid_skene=float(np.mean(agreements)) if agreements else None,
     )
+
+
+def _corrected(accuracy: float, noise: Noise) -> float | None:
+    """Return the accuracy against true labels, from 0 to 1; None if it cannot be recovered."""
+    if noise.labels > 2 or noise.flip >= 0.5:
+        return None
+    return min(1.0, max(0.0, (accuracy - noise.flip) / (1 - 2 * noise.flip)))
 
 
 def _limits(values: Floats) -> tuple[float, float]:
