@@ -82,8 +82,8 @@ class Noise:
 class CappedModel:
     """Accuracy of a model, and its share of the ceiling, each with its 95 % interval.
 
-    `corrected` is the accuracy against true labels, (accuracy - e) / (1 - 2 e) clipped to 0 to 1, if the errors of model
-    and labels are independent; None with more than two labels.
+    `corrected` is the accuracy against true labels if the errors of model and labels are independent: (accuracy - e) /
+    (1 - 2 e), clipped to 0 to 1; None with more than two labels.
     """
 
     model: str
