@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.audit.leaks import ALL, Leak
+from rewardbench.analysis.audit.leaks import Leak
 from rewardbench.analysis.audit.misses import Misses
 from rewardbench.analysis.figures import BLUE, GREY, ORANGE, label_axes
 
@@ -63,7 +63,8 @@ def _draw_margins(axes: Axes, misses: Misses, pairs: int, models: int) -> None:
 def _draw_leaks(axes: Axes, leaks: Sequence[Leak]) -> None:
     """Draw the AUC of the largest leaks and of the features on all items, with 95 % intervals."""
     flagged = list(filter(Leak.is_flagged, leaks))
-    others = [leak for leak in leaks if not leak.flagged and leak.subset == ALL]
+    largest = max(leak.items for leak in leaks)
+    others = [leak for leak in leaks if not leak.flagged and leak.items == largest]
     rows = [*flagged[:MOST_ROWS], *others[: max(0, MOST_ROWS - len(flagged))]]
     labels: list[str] = []
     for y, leak in enumerate(reversed(rows)):
@@ -74,5 +75,5 @@ def _draw_leaks(axes: Axes, leaks: Sequence[Leak]) -> None:
     axes.axvline(0.5, color="black", linewidth=0.8)
     axes.set_yticks(range(len(rows)), labels, fontsize=8)
     axes.set_xlim(0, 1)
-    title = f"Single features: {len(flagged)} leaks (◆)" if flagged else "Single features: no leak"
+    title = f"Single features, leaks (◆): {len(flagged)}" if flagged else "Single features: no leak"
     label_axes(axes, f"{title}\n95 % intervals over clusters", "AUC for the right response (0.5: chance)", "")

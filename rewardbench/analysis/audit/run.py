@@ -10,7 +10,7 @@ import numpy as np
 
 from rewardbench.analysis.audit.data import AuditData, has_text, read_audit_data
 from rewardbench.analysis.audit.figure import draw_audit
-from rewardbench.analysis.audit.leaks import ALL, Leak, find_leaks
+from rewardbench.analysis.audit.leaks import Leak, find_leaks
 from rewardbench.analysis.audit.misses import Misses, error_correlation, find_misses
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value
@@ -171,10 +171,11 @@ def _review_table(rows: Sequence[ReviewRow]) -> ReportTable:
 
 def _leak_table(leaks: Sequence[Leak]) -> ReportTable:
     """Return the flagged leaks, the features on all items, and the largest ones on subsets."""
+    largest = max((leak.items for leak in leaks), default=0)
     remaining = MOST_LEAKS
     rows: list[tuple[Value, ...]] = []
     for leak in leaks:
-        if not leak.flagged and leak.subset != ALL:
+        if not leak.flagged and leak.items < largest:
             remaining -= 1
             if remaining < 0:
                 continue

@@ -63,7 +63,7 @@ def _draw_curves(
     dashes = cycle([":", "-.", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1))])
     colours = cycle([ORANGE, PURPLE, SKY, AMBER, GREY])
     for (name, accuracy), colour, dash in zip(models[:MOST_MODELS], colours, dashes, strict=False):
-        axes.axhline(accuracy, color=colour, linestyle=dash, linewidth=1.5, label=f"{name[:34]}: {accuracy:.1%}")
+        axes.axhline(accuracy, color=colour, linestyle=dash, linewidth=1.5, label=f"{name}: {accuracy:.1%}")
     axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
     axes.set_xlim(1 / labels, 1)
     axes.set_ylim(min([1 / labels, *(accuracy for _, accuracy in models)]) - 0.02, 1.01)

@@ -282,7 +282,7 @@ def _point(noise: Noise) -> tuple[float, float, float]:
 
 def _lines(models: Sequence[CappedModel]) -> list[tuple[str, float]]:
     """Return the name and the accuracy of each model."""
-    return [(f"{model.model} (n {model.items:,})", model.value) for model in models]
+    return [(f"{model.model[:28]} (n {model.items:,})", model.value) for model in models]
 
 
 def _sentence(noise: Noise, models: Sequence[CappedModel], tests: Sequence[DriftTest]) -> str:
