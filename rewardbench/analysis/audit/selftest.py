@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 from statistics import NormalDist, fmean
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardbench.analysis.audit.figure import draw_audit
+from rewardbench.analysis.audit.leaks import find_leaks
 from rewardbench.analysis.audit.misses import Misses, find_misses
 from rewardbench.analysis.audit.run import AuditOptions, analyze
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
@@ -115,13 +117,16 @@ def selftest(seeds: int | None = None) -> Report:
         "all_wrong_false_rate": means["all_wrong_right_labels"],
     }
     values |= _complete_data(min(count, FULL_SEEDS))
+    items = simulate_results(0, leak=True)[0].suite.items
+    leaks = find_leaks(items, list(map(attrgetter("id"), items)), AuditOptions.min_auc)
     return Report(
         name="audit",
         values=values,
         sentence=f"Of {REVIEW} pairs with the lowest margins, {means['precision']:.0%} have a planted wrong label; the "
         f"audit estimates {means['estimated']:.0%} without knowing them.",
         tables=(table,),
-        draw=lambda figure: draw_audit(figure, misses, (), PAIRS, MODELS),
+        draw=lambda figure: draw_audit(figure, misses, leaks, PAIRS, MODELS),
+        size=(10.0, 4.8),
         bars=parse_bars(BARS),
     )
 
