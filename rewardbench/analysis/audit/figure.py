@@ -49,7 +49,7 @@ def _draw_margins(axes: Axes, misses: Misses, pairs: int, models: int) -> None:
     last = values[misses.reviewed - 1]
     label = f"{misses.reviewed} pairs to review"
     axes.axvspan(edges[0], last, color=ORANGE, alpha=0.15, linewidth=0, label=label)
-    axes.legend(fontsize=8, frameon=False, loc="upper right")
+    axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
     low, high = misses.precision_interval
     estimate = f"estimated wrong: {misses.precision:.0%} [{low:.0%}, {high:.0%}]" if misses.fits else "poor fit"
     label_axes(
