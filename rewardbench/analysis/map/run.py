@@ -49,7 +49,9 @@ class MapOptions:
     offset: Annotated[
         float | None, OptionHelp("Reward that counts as 0 in QD scores; default: the lowest of all texts")
     ] = None
-    controls: Annotated[bool, OptionHelp("Run free sampling and a uniform target with the same budget")] = True
+    skip_controls: Annotated[bool, OptionHelp("Skip free sampling and uniform target, which have the same budget")] = (
+        False
+    )
     run_dir: Annotated[
         str, OptionHelp("Folder with a folder for each run: its journal, from which it continues, archive and elites")
     ] = "analysis/map"
@@ -101,7 +103,7 @@ def run_map(options: MapOptions) -> FinishedMap:
     journal = MapJournal(folder / FILE_NAME, key)
     problem = Problem(domain, generator, classifier, fitness)
     budget = Budget(options.iterations, options.step_size, options.explore)
-    strategies = STRATEGIES if options.controls else STRATEGIES[:1]
+    strategies = STRATEGIES[:1] if options.skip_controls else STRATEGIES
     runs = search_all(problem, budget, strategies, (options.seed, options.runs), journal)
     summary = summarise(problem, runs, budget, options.offset)
     _write_files(folder, summary, options.archive)
