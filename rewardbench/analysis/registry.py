@@ -61,6 +61,7 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("ceiling", "Results, if any", "Highest accuracy that noisy labels allow"),
     AnalysisRow("scaling", "Results of one suite, or a table", "Accuracy against parameters by family"),
     AnalysisRow("map", "", "Best text of each cell of two attributes, such as poems by genre and tone"),
+    AnalysisRow("features", "Results (.json)", "Features of a layer and what their removal does to the reward"),
     AnalysisRow("judge-cost", "Results (.json)", "Accuracy, agreement and cost of reward models and judges"),
     AnalysisRow("chatbench", "Replies (.jsonl)", "Replies of chat models in chains of turns, judged by verifiers"),
     AnalysisRow("mt", "Replies (.jsonl)", "Ratings of two turns by a judge, and what difference they detect"),
