@@ -161,6 +161,7 @@ def selftest(seeds: int | None = None) -> Report:
 
     check_installed()
     rows: list[list[Value]] = []
+    model_rows: list[list[Value]] = []
     recovered: list[dict[str, float]] = []
     concepts: list[tuple[float, float]] = []
     studies: list[FeatureStudy] = []
@@ -168,13 +169,14 @@ def selftest(seeds: int | None = None) -> Report:
     with single_thread():
         for seed in range(seeds or STATES_SEEDS):
             recovered.append(recover_planted(seed))
-            rows.append(["dictionary", seed, *recovered[-1].values()])
+            rows.append([seed, *recovered[-1].values()])
         for seed in range(seeds or MODEL_SEEDS):
             options = FeaturesOptions(
                 layer="0", latents=128, k=3, steps=300, examined=10, texts_per_feature=32, seed=seed
             )
-            study, planted = study_planted(seed, 400, 400, options)
+            study, planted = study_planted(seed, 300, 400, options)
             concepts.append(check_concepts(study, planted.tokenizer))
+            model_rows.append([seed, *concepts[-1], planted.accuracy, study.stability, study.negative_share])
             studies.append(study)
             accuracies.append(planted.accuracy)
     worst = {name: min(figures[name] for figures in recovered) for name in recovered[0]}
@@ -193,7 +195,9 @@ def selftest(seeds: int | None = None) -> Report:
         f"The planted directions are recovered (MCC {worst['mcc']:.3f}, random directions {worst['random_mcc']:.3f}), "
         f"and a share of {detected} of the five strongest features of a trained reward model detects a planted concept."
     )
-    columns = ["part", "seed", *recovered[0]]
-    return Report(
-        "features", values, sentence, [ReportTable("Planted dictionary", columns, rows)], bars=parse_bars(BARS)
-    )
+    model_columns = ["seed", "top5_planted", "rm_sign_ok", "rm_accuracy", "pw_mcc", "negative_share"]
+    tables = [
+        ReportTable("Planted dictionary", ["seed", *recovered[0]], rows),
+        ReportTable("Trained reward model", model_columns, model_rows),
+    ]
+    return Report("features", values, sentence, tables, bars=parse_bars(BARS))

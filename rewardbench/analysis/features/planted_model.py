@@ -35,8 +35,10 @@ CONCEPT_SHARE = 0.18
 """Share of the words of a text that belong to a concept."""
 WORDS = (8, 16)
 """Fewest and most words of a text."""
-WINDOW = 2
-"""Tokens that the first layer reads at each position, so that only the second sums over the text."""
+WINDOW = 1
+"""Tokens that the first layer reads at each position: it marks words, and the second layer sums over the text."""
+EMBEDDING_SPREAD = 0.1
+"""Standard deviation of the embeddings before training: words have directions of their own."""
 PAD = 0
 """Id of the token [pad]."""
 PAIRS = 64
@@ -90,7 +92,7 @@ def draw_words(count: int, generator: np.random.Generator) -> NDArray[np.int64]:
 
 
 def train_planted_model(seed: int, steps: int, width: int = 64) -> PlantedModel:
-    """Train a reward model on pairs of texts by the Bradley-Terry loss; labels are drawn from the planted rewards.
+    """Train a reward model on pairs of texts by the Bradley-Terry loss, with the probabilities of the planted rewards.
 
     Args:
         seed: of the weights, the texts and the labels.
@@ -121,19 +123,20 @@ def train_planted_model(seed: int, steps: int, width: int = 64) -> PlantedModel:
     generator = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
+        model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+        torch.nn.init.normal_(model.get_input_embeddings().weight, std=EMBEDDING_SPREAD)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     model.train()
     for _ in range(steps):
         margins, true_margins = _draw_margins(model, PAIRS, generator, rewards)
-        is_first = torch.from_numpy(generator.random(PAIRS)) < torch.sigmoid(true_margins)
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(margins, is_first.float())
+        shares = torch.sigmoid(true_margins).float()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(margins, shares)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
     with torch.inference_mode():
         margins, true_margins = _draw_margins(model, 500, generator, rewards)
     agrees = (margins * true_margins > 0)[true_margins != 0]
