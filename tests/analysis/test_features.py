@@ -237,7 +237,7 @@ def test_ablation_leaves_the_model_as_it_was(scorer, items):
         ([], {"ablate": "nowhere.safetensors:1"}, "There is no file nowhere.safetensors"),
         ([], {"model": ModelSpec("baseline/longest"), "dataset": "core"}, "has no layer to read"),
         ([], {"dataset": "core", "layer": "9"}, "pass a number from 0 to 1"),
-        ([], {"dataset": "core", "layer": "score"}, "does not return one state for each token"),
+        ([], {"dataset": "core", "layer": "model.layers"}, "does not return one state for each token"),
         ([], {"dataset": "core", "k": 25, "max_tokens": 3_000}, "pass a smaller --k"),
         ([], {"dataset": "core", "max_tokens": 100}, "features need 20"),
     ],

@@ -17,8 +17,8 @@ from rewardbench.paths import home_path, write_whole
 from rewardbench.types import Item
 
 BARS = "mcc>=0.95 random_mcc<=0.4 planted_hits>=0.8333 sign_ok>=1.0 top5_planted>=0.8 rm_sign_ok>=0.8"
-STATES_SEEDS, MODEL_SEEDS = 2, 2
-"""Seeds of the planted dictionary and of the planted reward model."""
+SEEDS = 2
+"""Seeds of the self-test."""
 
 
 def analyze(inputs: Sequence[ComparedResult], options: FeaturesOptions) -> Report:
@@ -151,7 +151,7 @@ def selftest(seeds: int | None = None) -> Report:
     """Recover a planted dictionary, and find planted concepts in a reward model that is trained here.
 
     Args:
-        seeds: number of seeds of both; None: 2. Figures are the worst of the seeds, `pw_mcc` their mean.
+        seeds: number of seeds of both; None: 2. Figures are of the worst seed; `pw_mcc` and `negative_share` are means.
 
     Raises:
         InputError: if sparsify is not installed.
@@ -160,44 +160,39 @@ def selftest(seeds: int | None = None) -> Report:
     from rewardbench.analysis.features.planted_model import check_concepts, study_planted
 
     check_installed()
-    rows: list[list[Value]] = []
-    model_rows: list[list[Value]] = []
     recovered: list[dict[str, float]] = []
-    concepts: list[tuple[float, float]] = []
-    studies: list[FeatureStudy] = []
-    accuracies: list[float] = []
+    learned: list[dict[str, float]] = []
     with single_thread():
-        for seed in range(seeds or STATES_SEEDS):
+        for seed in range(seeds or SEEDS):
             recovered.append(recover_planted(seed))
-            rows.append([seed, *recovered[-1].values()])
-        for seed in range(seeds or MODEL_SEEDS):
             options = FeaturesOptions(
                 layer="0", latents=128, k=3, steps=300, examined=10, texts_per_feature=32, seed=seed
             )
             study, planted = study_planted(seed, 300, 400, options)
-            concepts.append(check_concepts(study, planted.tokenizer))
-            model_rows.append([seed, *concepts[-1], planted.accuracy, study.stability, study.negative_share])
-            studies.append(study)
-            accuracies.append(planted.accuracy)
-    worst = {name: min(figures[name] for figures in recovered) for name in recovered[0]}
-    worst["random_mcc"] = max(figures["random_mcc"] for figures in recovered)
-    values: dict[str, Value] = {
-        **worst,
-        "top5_planted": min(share for share, _ in concepts),
-        "rm_sign_ok": min(share for _, share in concepts),
-        "rm_accuracy": min(accuracies),
-        "pw_mcc": float(np.mean([study.stability for study in studies])),
-        "negative_share": float(np.mean([study.negative_share for study in studies])),
-        "seeds": len(recovered),
-    }
-    detected = values["top5_planted"]
+            detected, right = check_concepts(study, planted.tokenizer)
+            figures = {"top5_planted": detected, "rm_sign_ok": right, "rm_accuracy": planted.accuracy}
+            learned.append({**figures, "pw_mcc": study.stability, "negative_share": study.negative_share})
+    values: dict[str, Value] = {}
+    for seeds_of_part in (recovered, learned):
+        for name in seeds_of_part[0]:
+            values[name] = _worst(name, [figures[name] for figures in seeds_of_part])
+    detectors = round(5 * min(figures["top5_planted"] for figures in learned))
+    mccs = f"MCC {values['mcc']:.3f}, random {values['random_mcc']:.3f}"
     sentence = (
-        f"The planted directions are recovered (MCC {worst['mcc']:.3f}, random directions {worst['random_mcc']:.3f}), "
-        f"and a share of {detected} of the five strongest features of a trained reward model detects a planted concept."
+        f"The planted directions are recovered ({mccs}), and in every seed at least {detectors} of the five strongest "
+        "features of a trained reward model detect a planted concept."
     )
-    model_columns = ["seed", "top5_planted", "rm_sign_ok", "rm_accuracy", "pw_mcc", "negative_share"]
-    tables = [
-        ReportTable("Planted dictionary", ["seed", *recovered[0]], rows),
-        ReportTable("Trained reward model", model_columns, model_rows),
-    ]
-    return Report("features", values, sentence, tables, bars=parse_bars(BARS))
+    tables = [_seed_table("Planted dictionary", recovered), _seed_table("Trained reward model", learned)]
+    return Report("features", {**values, "seeds": len(learned)}, sentence, tables, bars=parse_bars(BARS))
+
+
+def _worst(name: str, figures: Sequence[float]) -> float:
+    """Return the figure of the worst seed; of figures without a bound, the mean."""
+    if name in ("pw_mcc", "negative_share"):
+        return float(np.mean(figures))
+    return max(figures) if name == "random_mcc" else min(figures)
+
+
+def _seed_table(title: str, figures: Sequence[dict[str, float]]) -> ReportTable:
+    rows = [[seed, *row.values()] for seed, row in enumerate(figures)]
+    return ReportTable(title, ["seed", *figures[0]], rows)

@@ -27,16 +27,12 @@ def draw_effects(figure: Figure, study: FeatureStudy, labels: Sequence[str]) -> 
     """
     axes = figure.subplots()
     effects = study.effects[:BARS]
-    places = list(range(len(effects)))
-    colours = [ORANGE if effect.mean > 0 else BLUE for effect in effects]
-    hatches = ["//" if effect.mean > 0 else "" for effect in effects]
-    axes.barh(places, [effect.mean for effect in effects], color=colours, hatch=hatches, edgecolor="white", height=0.72)
-    half_widths = [effect.half_width for effect in effects]
-    axes.errorbar(
-        [effect.mean for effect in effects], places, xerr=half_widths, fmt="none", ecolor="#222222", capsize=2, lw=1
-    )
+    for place, effect in enumerate(effects):
+        colour, hatch = (ORANGE, "//") if effect.mean > 0 else (BLUE, "")
+        axes.barh(place, effect.mean, color=colour, hatch=hatch, edgecolor="white", height=0.72)
+        axes.errorbar(effect.mean, place, xerr=effect.half_width, fmt="none", ecolor="#222222", capsize=2, lw=1)
     axes.axvline(0, color=GREY, lw=0.8)
-    axes.set_yticks(places, labels[: len(effects)], fontsize=8)
+    axes.set_yticks(range(len(effects)), labels[: len(effects)], fontsize=8)
     axes.invert_yaxis()
     title = f"{study.scorer.name}, {study.layer}: reward without a feature (n = {len(study.requests):,} texts)"
     label_axes(axes, title, "Mean change of the reward without the feature (95 % interval)", "")
@@ -54,13 +50,13 @@ def draw_ablation(figure: Figure, contrasts: Sequence[Contrast], removed: str, i
         items: number of items.
     """
     axes = figure.subplots()
-    places = list(range(len(contrasts)))
-    changes = [100 * contrast.difference for contrast in contrasts]
-    lows = [100 * (contrast.difference - contrast.low) for contrast in contrasts]
-    highs = [100 * (contrast.high - contrast.difference) for contrast in contrasts]
-    axes.errorbar(changes, places, xerr=[lows, highs], fmt="o", color=BLUE, capsize=3)
+    for place, contrast in enumerate(contrasts):
+        change = 100 * contrast.difference
+        reach = [[change - 100 * contrast.low], [100 * contrast.high - change]]
+        axes.errorbar(change, place, xerr=reach, fmt="o", color=BLUE, capsize=3)
     axes.axvline(0, color=GREY, lw=0.8, ls="--")
-    axes.set_yticks(places, [contrast.name for contrast in contrasts], fontsize=9)
+    names = [contrast.name for contrast in contrasts]
+    axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.invert_yaxis()
     axes.margins(y=0.15)
     title = f"Accuracy without features {removed} (n = {items:,} items)"

@@ -124,7 +124,7 @@ def train_planted_model(seed: int, steps: int, width: int = 64) -> PlantedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
-        torch.nn.init.normal_(model.get_input_embeddings().weight, std=EMBEDDING_SPREAD)
+        torch.nn.init.normal_(model.get_parameter("model.embed_tokens.weight"), std=EMBEDDING_SPREAD)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     model.train()

@@ -101,8 +101,8 @@ def measure_rows(rows: ActivationRows) -> Moments:
 
 
 def _without_sinks(rows: NDArray[np.float32], limit: float) -> NDArray[np.float32]:
-    kept: NDArray[np.float32] = rows[np.linalg.norm(rows, axis=1) <= limit]
-    return kept
+    usable: NDArray[np.float32] = rows[np.linalg.norm(rows, axis=1) <= limit]
+    return usable
 
 
 def train(
