@@ -58,6 +58,7 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("robustness", "", "Decisions that change where a text changes but its meaning does not"),
     AnalysisRow("word-pairs", "", "Reward of a plain term against its euphemism in the same sentence"),
     AnalysisRow("audit", "Results of one suite", "Labels to review, leaks of single features, conflicts"),
+    AnalysisRow("iterate", "Candidates (.jsonl), or none with --toy", "Gain of k rounds of labels over one round"),
     AnalysisRow("ceiling", "Results, if any", "Highest accuracy that noisy labels allow"),
     AnalysisRow("scaling", "Results of one suite, or a table", "Accuracy against parameters by family"),
     AnalysisRow("map", "", "Best text of each cell of two attributes, such as poems by genre and tone"),

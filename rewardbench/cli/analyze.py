@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 ANALYSIS = "Analysis"
 """Panel of the help for the options of one analysis."""
+SEEDS = "seeds"
+"""Field of options that the shared flag --seeds sets, where an analysis has it."""
 MAX_ROWS = 60
 """Maximum number of rows of a printed table; the JSON file has all."""
 
@@ -39,7 +41,9 @@ class ReportOptions:
     selftest: Annotated[
         bool, flag(OUTPUT, "selftest", "Run on data with a planted truth instead; exit 1 if a bound is missed")
     ] = False
-    seeds: Annotated[int | None, flag(OUTPUT, "seeds", "Number of random seeds of --selftest", min=1)] = None
+    seeds: Annotated[
+        int | None, flag(OUTPUT, "seeds", "Number of random seeds, of --selftest or of the analysis", min=1)
+    ] = None
     check: Annotated[
         list[str] | None, flag(OUTPUT, "check", "Exit 1 unless this holds, such as ece<=0.05; repeat it for more")
     ] = None
@@ -88,7 +92,7 @@ def _build_command(row: AnalysisRow) -> Command:
     group = _as_flags(parameters)
 
     def command(inputs: list[str] | None, analysis: object, report: ReportOptions) -> None:
-        _run(row, inputs or [], partial(_to_options, parameters, analysis), report)
+        _run(row, inputs or [], partial(_to_options, parameters, analysis, report.seeds), report)
 
     files = Annotated[list[str] | None, typer.Argument(help=row.inputs or "None", hidden=not row.inputs)]
     command.__annotations__ = {"inputs": files, "analysis": group, "report": ReportOptions}
@@ -105,6 +109,8 @@ def _as_flags(parameters: type) -> type:
     declared: list[Any] = []
     hints = get_type_hints(parameters, include_extras=True)
     for item in fields(parameters):
+        if item.name == SEEDS:
+            continue
         hint = hints[item.name]
         if hint == ModelSpec | None:
             model = Annotated[TextOption, flag(MODEL, item.name, "Hub id or folder of the model, tiny-rm, or tiny-dpo")]
@@ -132,13 +138,21 @@ def _flag_of(item: Field[Any], hint: object) -> object:
     return Annotated[value_type, flag(ANALYSIS, item.name, setting.help, min=setting.min, max=setting.max)]
 
 
-def _to_options(parameters: Callable[..., object], parsed: object) -> object:
-    """Return the options of an analysis from the parsed flags."""
+def _to_options(parameters: Callable[..., object], parsed: object, seeds: int | None) -> object:
+    """Return the options of an analysis from the parsed flags; `seeds` is one of them if it has such a field.
+
+    Raises:
+        InputError: if seeds are stated, and it has not.
+    """
     values = dict(vars(parsed))
+    hints = get_type_hints(parameters, include_extras=True)
+    if seeds is not None and SEEDS not in hints:
+        raise InputError("--seeds is for --selftest: leave it out.")
+    if seeds is not None:
+        values[SEEDS] = seeds
     if "model_options" in values:
         model, run = values.pop("model_options"), values.pop("run_options")
         values["model"] = model_spec(values["model"], model, run) if values["model"] else None
-    hints = get_type_hints(parameters, include_extras=True)
     for name, value in values.items():
         if _is_repeated(hints[name]):
             values[name] = tuple(value or ())
@@ -162,8 +176,6 @@ def _run(row: AnalysisRow, inputs: list[str], build: Callable[[], object], outpu
         report = module.selftest(output.seeds)
         settings: dict[str, object] = {"selftest": True, "seeds": output.seeds}
     else:
-        if output.seeds is not None:
-            raise InputError("--seeds is for --selftest: leave it out.")
         arguments = build()
         report = module.analyze(inputs, arguments)
         settings = {"inputs": inputs, **asdict(cast("Any", arguments))}

@@ -11,6 +11,7 @@ import numpy as np
 from rewardbench.analysis.figures import GREY, ORANGE, label_axes
 from rewardbench.analysis.graded.likert import likert_to_probability, probability_to_likert
 from rewardbench.analysis.graded.statistics import spearman
+from rewardbench.analysis.linear_rewards import fit_linear
 from rewardbench.analysis.report import Bar, Report, ReportTable, Value
 
 if TYPE_CHECKING:
@@ -30,37 +31,14 @@ KINDS = ("pm1", "soft", "levels")
 
 
 @dataclass(frozen=True)
-class Trial:
+class LabelTrial:
     """One seed: Spearman's correlation of margin and true strength, and accuracy, by kind of label."""
 
     spearman: dict[str, float]
     accuracy: dict[str, float]
 
 
-def fit_linear(features: np.ndarray, labels: np.ndarray, ridge: float = RIDGE) -> np.ndarray:
-    """Fit a linear reward model by Newton's method: cross-entropy of labels and σ(margin), with an L2 penalty.
-
-    Args:
-        features: differences of the features of both responses: [pairs, features].
-        labels: probability that the first response is better: [pairs].
-        ridge: the penalty is ridge / 2 times the squared norm of the weights.
-
-    Returns:
-        The weights: [features].
-    """
-    weights = np.zeros(features.shape[1])
-    for _ in range(50):
-        predicted = 1 / (1 + np.exp(-np.clip(features @ weights, -500, 500)))
-        gradient = features.T @ (predicted - labels) + ridge * weights
-        curvature = (features * (predicted * (1 - predicted))[:, None]).T @ features + ridge * np.eye(len(weights))
-        step = np.linalg.solve(curvature, gradient)
-        weights -= step
-        if float(np.abs(step).max()) < 1e-10:
-            break
-    return weights
-
-
-def run_trial(seed: int) -> Trial:
+def run_trial(seed: int) -> LabelTrial:
     """Train on each kind of label of `PAIRS` pairs, and measure on `TEST_PAIRS` further pairs."""
     random = np.random.default_rng(seed)
     truth = random.normal(size=FEATURES)
@@ -76,18 +54,18 @@ def run_trial(seed: int) -> Trial:
     correlations: dict[str, float] = {}
     accuracies: dict[str, float] = {}
     for kind in KINDS:
-        margins = test_features @ fit_linear(features, labels[kind])
+        margins = test_features @ fit_linear(features, labels[kind], RIDGE)
         correlations[kind] = spearman(margins, true_margins)
         accuracies[kind] = float(((margins > 0) == (true_margins > 0)).mean())
-    return Trial(correlations, accuracies)
+    return LabelTrial(correlations, accuracies)
 
 
-def run_trials(seeds: Sequence[int]) -> list[Trial]:
+def run_trials(seeds: Sequence[int]) -> list[LabelTrial]:
     """Run a trial for each seed."""
     return list(map(run_trial, seeds))
 
 
-def build_trial_report(trials: Sequence[Trial], conversion_errors: int, bars: Sequence[Bar]) -> Report:
+def build_trial_report(trials: Sequence[LabelTrial], conversion_errors: int, bars: Sequence[Bar]) -> Report:
     """Build the report of the self-test: means over the seeds, and soft labels minus ±1, paired by seed."""
     values: dict[str, Value] = {"seeds": len(trials)}
     rows: list[Sequence[Value]] = []
@@ -115,7 +93,7 @@ def build_trial_report(trials: Sequence[Trial], conversion_errors: int, bars: Se
     )
 
 
-def draw_trials(figure: Figure, trials: Sequence[Trial]) -> None:
+def draw_trials(figure: Figure, trials: Sequence[LabelTrial]) -> None:
     """Draw the correlation of each seed by kind of label."""
     axes = figure.subplots()
     for trial in trials:
