@@ -11,7 +11,7 @@ BLOCK = '```json\n{"a": 1}\n```'
 CASES = {
     "lines": (2, "one\n\ntwo", "one"),
     "words": ([2, 3], "two words", "now four words here"),
-    "sentences": (2, "It is 3.5 km. Go left!", "It is 3.5 km"),
+    "sentences": (2, "It is 3.5 km. Go left at 3.", "It is 3.5 km"),
     "paragraphs": (2, "a\nb\n\nc", "a\nb\nc"),
     "characters": ([None, 5], "hello\n", "hello!"),
     "items": (2, "Buy:\n- salt\n2) oil", "- salt"),
@@ -37,7 +37,7 @@ CASES = {
     "ends": ("Topa!", "To us. Topa!\n", "Topa, to us"),
     "matches": (["^Heute", r"\d+$"], "Gestern\nHeute 3", "Morgen Heute 3"),
     "case": ("lower", "all of it, ärger", "All of it"),
-    "number": (1250.5, "It costs 3 and 1,250.5", "1,250.5 and 3"),
+    "number": (1250.5, "It costs 19, 3 and 1,250.5", "1,250.5 and 3"),
     "table": ([1, 2], TABLE, TABLE.replace("| --- | --- |\n", "")),
 }
 """For each rule a value, a reply that passes and one that fails."""

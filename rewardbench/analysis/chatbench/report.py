@@ -317,8 +317,6 @@ def _notes(judged: Sequence[JudgedRun], chains: Sequence[Chain]) -> list[str]:
     if len(judged) > 2:
         notes.append("The first two runs are compared; the others are in the tables and the figure.")
     if judged[0].judgement:
-        notes.append(
-            "The threshold keeps a share of hand-written passes; those are judged by thresholds of other chains."
-        )
+        notes.append("The threshold is that of hand-written replies, which are judged by those of other chains.")
     notes.append("A rule that passes says that the form is right, not that the reply is good.")
     return notes

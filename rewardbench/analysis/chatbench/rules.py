@@ -12,11 +12,13 @@ from itertools import combinations, starmap
 
 from rewardbench.analysis.chatbench.rhymes import rhyme
 from rewardbench.analysis.chatbench.syllables import count_line
-from rewardbench.verifiers.hard.languages.stated import SENTENCE, WORD
+from rewardbench.verifiers.hard.languages.stated import WORD
 
 FENCED = re.compile(r"```[\w+-]*\n(.*?)```", re.DOTALL)
 ITEM = re.compile(r"^\s*(?:[-*•·]|(\d{1,3})[.)])\s+(\S.*)$")
-NUMBER = re.compile(r"-?\d[\d,  ]*(?:\.\d+)?")
+NUMBER = re.compile(r"-?(?:\d{1,3}(?:[,\u00a0\u202f ]\d{3})+(?!\d)|\d+)(?:\.\d+)?")
+SENTENCE_END = re.compile(r"[!?।。！？؟]|(?<!\d)\.(?=\s|$)|\.$")
+"""A full stop after a digit ends no sentence, unless the text ends there."""
 TABLE_RULE = re.compile(r"\s*:?-+:?\s*")
 TABLE_ROW = re.compile(r"^\s*\|(.+)\|\s*$")
 SCRIPT_SHARE = 0.9
@@ -76,7 +78,8 @@ class Reply:
     @cached_property
     def sentences(self) -> list[str]:
         """The sentences, each with its mark."""
-        return list(filter(_has_letter, SENTENCE.findall(self.text)))
+        parts = SENTENCE_END.sub(lambda mark: f"{mark[0]}\0", self.text.strip()).split("\0")
+        return list(filter(_has_letter, parts[:-1]))
 
     @cached_property
     def json_text(self) -> str:
@@ -218,10 +221,9 @@ def _has_keys(reply: Reply, value: object) -> bool:
 
 def _equals_json(reply: Reply, value: object) -> bool:
     try:
-        content = _parse(reply)
+        return json.dumps(_parse(reply), sort_keys=True) == json.dumps(value, sort_keys=True)
     except (ValueError, RecursionError):
         return False
-    return json.dumps(content, sort_keys=True) == json.dumps(value, sort_keys=True)
 
 
 def _is_in_script(reply: Reply, value: object) -> bool:
@@ -259,7 +261,7 @@ def _ends_with_number(reply: Reply, value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("write a number")
     numbers = NUMBER.findall(reply.text)
-    return bool(numbers) and abs(float(re.sub(r"[,  ]", "", numbers[-1])) - value) < 1e-9
+    return bool(numbers) and abs(float(re.sub(r"[,\s]", "", numbers[-1])) - value) < 1e-9
 
 
 def _is_sorted(reply: Reply, value: object) -> bool:

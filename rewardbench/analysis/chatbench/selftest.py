@@ -55,8 +55,8 @@ def selftest(seeds: int | None = None) -> Report:
     return Report(
         "chatbench",
         values,
-        f"The verifiers agree with all {len(verified)} hand-written turns but {len(errors)}, and the example scores "
-        f"{values['score']}.",
+        f"The verifiers agree with {len(verified) - len(errors)} of {len(verified)} hand-written turns, and the "
+        f"example scores {values['score']}.",
         [ReportTable("Turns whose outcome is not the stated one", ("chain", "turn"), errors)],
         bars=parse_bars(
             "verifier_errors<=0 transcripts>=40 score_share==0.875 wrong_replies_pass<=0.25 false_findings<=0.08 "
