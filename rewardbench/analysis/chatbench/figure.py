@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rewardbench.analysis.chatbench.comparison import ChainScore, survival
-from rewardbench.analysis.chatbench.verify import VerifiedTurn
-from rewardbench.analysis.figures import COLOURS, MARKS, label_axes, legend_name
+from rewardbench.analysis.chatbench.judging import ScoreJudgement
+from rewardbench.analysis.chatbench.verify import VerifiedTurn, passes_of
+from rewardbench.analysis.figures import COLOURS, GREEN, GREY, MARKS, ORANGE, label_axes, legend_name
 from rewardbench.stats import wilson
 
 if TYPE_CHECKING:
@@ -32,9 +34,32 @@ def rule_shares(verified: Sequence[VerifiedTurn]) -> dict[str, tuple[int, int]]:
     return {name: (followed[name], total) for name, total in totals.most_common()}
 
 
-def draw_runs(figure: Figure, scores: Sequence[ChainScore], runs: Sequence[Sequence[VerifiedTurn]]) -> None:
-    """Draw the share of chains without a failure up to each turn, and the share of replies that follow each rule."""
-    left, right = figure.subplots(1, 2)
+@dataclass(frozen=True)
+class ScoreCurve:
+    """Scores of the replies of the first run: [replies], with the model that gave them, and its threshold."""
+
+    model: str
+    scores: np.ndarray
+    judgement: ScoreJudgement
+
+
+def draw_runs(
+    figure: Figure,
+    scores: Sequence[ChainScore],
+    runs: Sequence[Sequence[VerifiedTurn]],
+    curve: ScoreCurve | None = None,
+) -> None:
+    """Draw the share of chains without a failure up to each turn, and the share of replies that follow each rule.
+
+    Args:
+        figure: an empty figure.
+        scores: figures of each run.
+        runs: verified turns of each run.
+        curve: scores of the replies of the first run, which become a third plot.
+    """
+    left, right, *others = figure.subplots(1, 3 if curve else 2)
+    if curve:
+        _draw_scores(others[0], curve, passes_of(runs[0]))
     for number, score in enumerate(scores):
         _draw_prefix(left, score, number, len(scores))
     left.set_ylim(-0.03, 1.03)
@@ -54,6 +79,22 @@ def draw_runs(figure: Figure, scores: Sequence[ChainScore], runs: Sequence[Seque
                "Rule (replies)")  # fmt: skip
     handles, texts = left.get_legend_handles_labels()
     figure.legend(handles, texts, fontsize=9, frameon=False, loc="outside lower center", ncols=2)
+
+
+def _draw_scores(axes: Axes, curve: ScoreCurve, passes: np.ndarray) -> None:
+    """Draw the distribution functions of the scores of replies that pass the verifier, and of those that fail."""
+    is_scored = np.isfinite(curve.scores)
+    for name, is_shown, color, dashes in (("pass", passes, GREEN, "-"), ("fail", ~passes, ORANGE, "--")):
+        values = np.sort(curve.scores[is_scored & is_shown])
+        if len(values):
+            shares = np.arange(1, len(values) + 1) / len(values)
+            axes.step(values, shares, where="post", color=color, ls=dashes, label=f"verifier: {name} ({len(values)})")
+    judgement = curve.judgement
+    axes.axvline(judgement.threshold, color=GREY, lw=1, ls=":", label="threshold")
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    axes.locator_params("x", nbins=5)
+    title = f"AUC {judgement.auc:.2f} ({judgement.low:.2f} to {judgement.high:.2f})"
+    label_axes(axes, title, f"Score of {legend_name(curve.model)}", "Share of replies with at most this score")
 
 
 def _draw_prefix(axes: Axes, score: ChainScore, number: int, count: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from rewardbench import stats
 from rewardbench.analysis.chatbench.chains import Chain, hash_of_chains, load_chains
 from rewardbench.analysis.chatbench.comparison import ChainScore, RunDifference, compare_runs, half_width, score_run
-from rewardbench.analysis.chatbench.figure import draw_runs, rule_shares
+from rewardbench.analysis.chatbench.figure import ScoreCurve, draw_runs, rule_shares
 from rewardbench.analysis.chatbench.judging import (
     ScoredReplies,
     ScoreJudgement,
@@ -166,15 +166,18 @@ def _report(
     if first.judgement and first.scored:
         values |= _judgement_values(first.judgement, first.scored)
     tables = [_chain_table(judged), _rule_table(judged), _failure_table(first, chains)]
+    curve = None
+    if spec and first.scored and first.judgement:
+        curve = ScoreCurve(spec.model, first.scored.scores, first.judgement)
     return Report(
         name="chatbench",
         values=values,
         sentence=_sentence(judged, difference, spec),
         tables=tables,
         draw=lambda figure: draw_runs(
-            figure, list(map(attrgetter("score"), judged)), list(map(attrgetter("verified"), judged))
+            figure, list(map(attrgetter("score"), judged)), list(map(attrgetter("verified"), judged)), curve
         ),
-        size=(10.5, 5.2),
+        size=(14.0 if curve else 10.5, 5.2),
         details={"runs": list(map(_run_detail, judged))},
         notes=_notes(judged, chains),
         sources=[dict(run.run.settings) for run in judged],
