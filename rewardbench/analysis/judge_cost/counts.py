@@ -47,8 +47,8 @@ def decode_steps(lengths: CallLengths, orders: int = 1) -> int:
 def flops(parameters: float, tokens: float) -> float:
     """Return the floating-point operations of a forward pass, 2·P·T (Kaplan et al. 2020, arXiv 2001.08361).
 
-    >>> flops(8e9, 1000)
-    1.6e+13
+    >>> flops(8e9, 1000) == 1.6e13
+    True
 
     Args:
         parameters: number of parameters that a token passes through.
