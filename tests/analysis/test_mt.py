@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_judge import Behaviour, FakeJudge
-from judge_answers import messages_of
+from judge_answers import messages_of, yes_no
 
 from rewardbench.analysis import mt
 from rewardbench.analysis.chatbench.chains import hash_of_chains
@@ -88,6 +88,18 @@ def test_two_runs_are_paired_by_question(questions_file, server, tmp_path):
     assert (values["rating"], values["second_rating"]) == (7.0, 8.5)
     assert (values["difference"], values["paired_questions"]) == (1.5, 2)
     assert "has no reply to" not in report.sentence
+
+
+def test_a_protocol_without_ratings_is_rejected(questions_file, monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    questions = load_questions(questions_file)
+    run = tmp_path / "run.jsonl"
+    rows = [{"chat_model": "m", "chains": hash_of_chains(questions)}, {"chain": "sea", "turn": 0, "reply": "Salt."}]
+    run.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with FakeJudge(Behaviour(decide=yes_no(lambda prompt: [0.1]))) as fake:
+        arguments = options(questions_file, fake, judge_protocol="yes_no")
+        with pytest.raises(InputError, match="not ratings from 1 to 10"):
+            mt.analyze([run], arguments)
 
 
 def test_means_by_hand():

@@ -112,8 +112,18 @@ def analyze(inputs: Sequence[ComparedResult], options: MtOptions) -> Report:
 
 
 def rate_run(run: ChatRun, questions: Sequence[Chain], spec: ModelSpec) -> RatedRun:
-    """Have a judge rate each reply of a run in its conversation."""
+    """Have a judge rate each reply of a run in its conversation.
+
+    Raises:
+        InputError: if its protocol does not rate from 1 to 10.
+    """
     scored = score_replies(spec, questions, run.replies)
+    rated = scored.scores[np.isfinite(scored.scores)]
+    if len(rated) and (rated.min() < LOW or rated.max() > HIGH):
+        raise InputError(
+            f"The judge's scores are from {rated.min():.3g} to {rated.max():.3g}, not ratings from 1 to 10: pass "
+            "--judge_protocol turn_rating, rating or rating_logprob."
+        )
     return RatedRun(run, scored.scores.reshape(len(questions), TURNS), scored)
 
 
@@ -190,6 +200,8 @@ def _sentence(rated: Sequence[RatedRun], difference: RatingMean | None, judge: s
     sentence = f"{judge} rates {rated[0].run.model} {both.value:.2f} of 10"
     if both.questions > 1:
         sentence += f" ({both.low:.2f} to {both.high:.2f}, {both.questions} questions)"
+    if both.questions == 1:
+        return f"{sentence}; with one question nothing is known about its error."
     if difference is None or not isfinite(difference.error):
         return f"{sentence}; a difference to another model below {both.detectable:.2f} points would be noise."
     verdict = "higher" if difference.low > 0 else "lower" if difference.high < 0 else "not distinguishably different"
