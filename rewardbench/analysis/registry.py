@@ -54,6 +54,9 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("calibration", "Results (.json)", "Temperature and calibration errors of margins"),
     AnalysisRow("graded", "Results (.json) of data whose labels have a strength", "Margin against strength of labels"),
     AnalysisRow("best-of-n", "Candidates (.jsonl), or results (.json)", "Gold reward of the best of n completions"),
+    AnalysisRow(
+        "overoptimization", "Candidates (.jsonl), or results (.json)", "Gold reward against KL, with ensembles"
+    ),
     AnalysisRow("bias", "Results (.json)", "Effects of style and position on the choices of a model"),
     AnalysisRow("robustness", "", "Decisions that change where a text changes but its meaning does not"),
     AnalysisRow("word-pairs", "", "Reward of a plain term against its euphemism in the same sentence"),
