@@ -57,6 +57,7 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow(
         "overoptimization", "Candidates (.jsonl), or results (.json)", "Gold reward against KL, with ensembles"
     ),
+    AnalysisRow("correlate", "Tables (.csv, .json), or results and a table", "Score against downstream performance"),
     AnalysisRow("bias", "Results (.json)", "Effects of style and position on the choices of a model"),
     AnalysisRow("robustness", "", "Decisions that change where a text changes but its meaning does not"),
     AnalysisRow("word-pairs", "", "Reward of a plain term against its euphemism in the same sentence"),
