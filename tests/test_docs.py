@@ -93,12 +93,9 @@ def unknown_names(command: str) -> Iterator[str]:
 
 
 def _unknown(group: Any, words: list[str]) -> Iterator[str]:
-    children = getattr(group, "commands", {})
-    if words and children and not words[0].startswith("-"):
-        if words[0] not in children:
-            yield words[0]
-            return
-        yield from _unknown(children[words[0]], words[1:])
+    if words and hasattr(group, "get_command") and not words[0].startswith("-"):
+        child = group.get_command(group.context_class(group), words[0])
+        yield from [words[0]] if child is None else _unknown(child, words[1:])
         return
     known = {"__help"}
     for parameter in group.params:
@@ -122,6 +119,7 @@ def test_every_command_names_real_subcommands_and_options(page):
         ("rewardbench data lnt x", "lnt"),
         ("rewardbench gate --baseline=x --max-dorp=1", "--max-dorp"),
         ("torchrun -m rewardbench --modle x", "--modle"),
+        ("rewardbench analyze bias x --min_piars 3", "--min_piars"),
     ],
 )
 def test_a_name_that_does_not_exist_is_noticed(command, name):
