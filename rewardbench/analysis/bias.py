@@ -205,6 +205,8 @@ def _notes(models: Sequence[ModelBias]) -> list[str]:
             notes.append(f"{model.label}: {model.pairs.unscored} items without scores or texts are left out.")
     if any(model.scored.suite.headline == "mirror" for model in models):
         notes.append("Each response of a mirror is right once, so that style moves the margin and hardly the accuracy.")
+    if any(name.startswith("by ") for model in models for name in model.pairs.names):
+        notes.append("The effect of a writer is relative to the writers without a row.")
     notes.append("Effects are linear, and the phrases of refusal, hedging and praise are those of English.")
     return notes
 

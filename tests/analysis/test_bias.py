@@ -11,7 +11,7 @@ from synthetic import mirrors, scores, store
 
 from rewardbench import InputError, evaluate
 from rewardbench.analysis import bias
-from rewardbench.analysis.planted_bias import judge_position, measure_planted_bias
+from rewardbench.analysis.planted_bias import PlantedJudge, judge_position, measure_planted_bias
 from rewardbench.analysis.style_features import FEATURES, measure_style, response_texts
 from rewardbench.analysis.style_pairs import collect_pairs, fit_style
 from rewardbench.stats.regression import fit_linear, fit_logistic, independent_columns
@@ -97,6 +97,16 @@ def test_a_judge_without_position_bias_is_consistent(monkeypatch):
     monkeypatch.setattr("rewardbench.analysis.planted_bias.POSITION_SHARE", 0.0)
     biases, inconsistencies = judge_position(np.random.default_rng(0), 50)
     assert {*biases, *inconsistencies} == {0.0}
+
+
+def test_the_position_bias_of_a_judge_is_reported():
+    rows = []
+    for number in range(40):
+        prompt = f"{'guess' if number % 4 == 0 else 'read'} {number}"
+        rows.append({"prompt": prompt, "chosen": f"good {number}", "rejected": f"poor {number}"})
+    values = bias.analyze([evaluate(PlantedJudge(), rows)], bias.BiasOptions()).values
+    assert values["swap_inconsistency"] == pytest.approx(0.25)
+    assert values["position_bias"] == pytest.approx(0.125)
 
 
 def test_a_model_of_length_only_has_half_on_mirrors(tmp_path):
