@@ -251,7 +251,13 @@ def _draw(figure: Figure, models: Sequence[ModelBias]) -> None:
     left.set_ylim(len(names) - 0.5, -0.5)
     for boundary in range(1, len(names)):
         left.axhline(boundary - 0.5, color="#dddddd", linewidth=0.6, zorder=0)
-    label_axes(left, "Effect of style on the margin", "sd of the margin per sd of the difference (95 % interval)", "")
+    suites = ", ".join(sorted({model.scored.suite.name for model in models}))
+    label_axes(
+        left,
+        f"Effect of style on the margin, {suites}",
+        "sd of the margin per sd of the difference (95 % interval)",
+        "",
+    )
     right.axvline(50, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
     right.set_yticks(range(len(models)), [f"{model.label}\nn = {len(model.pairs.clusters):,}" for model in models])
     right.set_ylim(len(models) - 0.5, -0.5)
