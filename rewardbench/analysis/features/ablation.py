@@ -114,7 +114,9 @@ def _score(settings: Settings, scorer: ModelScorer) -> ModelScores:
 def _to_report(
     pairs: Comparison, before: ModelScores, after: ModelScores, ablation: Ablation, notes: Sequence[str]
 ) -> Report:
-    score, removed = pairs.score, ", ".join(map(str, ablation.features))
+    score = pairs.score
+    noun = "feature" if len(ablation.features) == 1 else "features"
+    removed = f"{noun} {', '.join(map(str, ablation.features))}"
     values: dict[str, Value] = {
         "items": pairs.items,
         "accuracy_before": score.first,
@@ -131,7 +133,7 @@ def _to_report(
         values |= {"mirror_low": mirrors.low, "mirror_high": mirrors.high}
     verdict = "does not change" if score.low <= 0 <= score.high else "raises" if score.difference > 0 else "lowers"
     sentence = (
-        f"Removing features {removed} {verdict} accuracy beyond chance: {100 * score.first:.1f} % before, "
+        f"Removing {removed} {verdict} accuracy beyond chance: {100 * score.first:.1f} % before, "
         f"{100 * score.second:.1f} % after ({100 * score.difference:+.1f} points, 95 % interval "
         f"{100 * score.low:+.1f} to {100 * score.high:+.1f}), and {len(pairs.flips)} of {pairs.items:,} decisions "
         "change."

@@ -46,7 +46,7 @@ def draw_ablation(figure: Figure, contrasts: Sequence[Contrast], removed: str, i
     Args:
         figure: an empty figure.
         contrasts: all items, then each section.
-        removed: the ids of the removed features.
+        removed: the removed features, in words.
         items: number of items.
     """
     axes = figure.subplots()
@@ -59,5 +59,5 @@ def draw_ablation(figure: Figure, contrasts: Sequence[Contrast], removed: str, i
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.invert_yaxis()
     axes.margins(y=0.15)
-    title = f"Accuracy without features {removed} (n = {items:,} items)"
+    title = f"Accuracy without {removed} (n = {items:,} items)"
     label_axes(axes, title, "Change of accuracy in points (95 % interval)", "")
