@@ -21,7 +21,9 @@ from rewardbench.types import Item, Message
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = "<script>alert(1)</script> <img src=http://example.com/x.png> & \x1b[2J"
-SMALL = FeaturesOptions(layer="0", latents=24, k=3, steps=20, examined=3, texts_per_feature=4, shown=2)
+SMALL = FeaturesOptions(
+    layer="0", latents=24, k=3, steps=20, examined=3, texts_per_feature=4, shown=2, max_tokens=4_000
+)
 
 
 def hand_made(width: int = 2) -> SparseDictionary:
@@ -174,21 +176,21 @@ def test_the_page_escapes_texts_and_asks_for_nothing(small_study):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_fits_the_window(small_study, tmp_path, width):
+def test_the_page_fits_the_window(small_study, tmp_path):
     sync_api = pytest.importorskip("playwright.sync_api")
     path = tmp_path / "features.html"
     path.write_text(render_page(small_study, 2, "Feature 3 moves the reward most."), encoding="utf-8")
     requested: list[str] = []
     with sync_api.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": width, "height": 900})
-        tab.on("request", lambda request: requested.append(request.url))
-        tab.goto(path.as_uri())
-        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert tab.locator("article").count() == 2
+        for width in (1280, 390):
+            tab = browser.new_page(viewport={"width": width, "height": 900})
+            tab.on("request", lambda request: requested.append(request.url))
+            tab.goto(path.as_uri())
+            assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert tab.locator("article").count() == 2
         browser.close()
-    assert requested == [path.as_uri()]
+    assert requested == [path.as_uri()] * 2
 
 
 def test_analyze_writes_the_files_and_ablate_scores_without(folder, items, tmp_path, monkeypatch):
@@ -254,7 +256,7 @@ def test_an_id_or_a_width_that_does_not_fit_is_rejected(folder, tmp_path):
     options = FeaturesOptions(model=ModelSpec(str(folder)))
     with pytest.raises(InputError, match="ids are from 0 to 1"):
         features.analyze([], replace(options, ablate=f"{path}:2"))
-    with pytest.raises(InputError, match="states of width 5"):
+    with pytest.raises(InputError, match=r"states of width 5, and this layer of .* has 32"):
         features.analyze([], replace(options, ablate=f"{path}:1"))
 
 

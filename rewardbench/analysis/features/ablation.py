@@ -12,7 +12,7 @@ import numpy as np
 from rewardbench import evaluation
 from rewardbench.analysis.features.dictionary import SparseDictionary, read_dictionary
 from rewardbench.analysis.features.draw import draw_ablation
-from rewardbench.analysis.features.layers import check_scorer, edited, find_layer, weights_of
+from rewardbench.analysis.features.layers import check_scorer, edited, find_layer, read_states, weights_of
 from rewardbench.analysis.features.options import FeaturesOptions
 from rewardbench.analysis.report import Report, ReportTable, Value, source_of
 from rewardbench.comparison.compare import Comparison, compare
@@ -63,20 +63,18 @@ def ablated(scorer: ModelScorer, ablation: Ablation) -> Iterator[ModelScorer]:
     """
     dictionary = ablation.dictionary
     _, module = find_layer(scorer.model, dictionary.facts.get("layer"))
+    states, _ = read_states(scorer, module, scorer.probe("How long is the river?"))
+    if states.shape[1] != dictionary.width:
+        raise InputError(
+            f"The features are of states of width {dictionary.width}, and this layer of {scorer.name} has "
+            f"{states.shape[1]}: pass the model that they were learned from."
+        )
     moved = dictionary.to(input_device(scorer.model))
     variant = scorer.with_identity(
         {"ablation": {"dictionary": dictionary.digest(), "features": list(ablation.features)}}
     )
 
-    def remove(states: object) -> object:
-        if getattr(states, "shape", (0,))[-1] != dictionary.width:
-            raise InputError(
-                f"The dictionary is for states of width {dictionary.width}, which this layer of {scorer.name} does not "
-                "return: pass the model that it was trained on."
-            )
-        return moved.remove(states, ablation.features)  # type: ignore[arg-type]
-
-    with edited(module, remove):  # type: ignore[arg-type]
+    with edited(module, lambda states: moved.remove(states, ablation.features)):
         yield variant
 
 
@@ -93,11 +91,10 @@ def ablate_suite(options: FeaturesOptions, spec: ModelSpec, text: str) -> Report
     """
     ablation = parse_ablation(text)
     scorer = check_scorer(load_scorer(spec))
-    find_layer(scorer.model, ablation.dictionary.facts.get("layer"))
     settings = Settings(spec, options.dataset or "core")
-    before = _score(settings, scorer)
     with ablated(scorer, ablation) as variant:
         after = _score(settings, variant)
+    before = _score(settings, scorer)
     pairs = compare(before, after, "pair")
     notes: list[str] = []
     if ablation.dictionary.facts.get("weights") != weights_of(scorer):
