@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -29,8 +30,6 @@ def test_tilting_is_a_softmax_of_each_prompt():
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_best_of_n_agrees_with_all_draws(n):
-    from itertools import product
-
     expected = np.zeros(7)
     for start, size in ((0, 4), (4, 3)):
         for draws in product(range(start, start + size), repeat=n):
@@ -66,10 +65,8 @@ def test_pairs_are_two_draws_without_replacement():
     np.add.at(counts, (first, second), 1 / len(first))
     expected = np.zeros((7, 7))
     for prompt in (range(4), range(4, 7)):
-        for one in prompt:
-            for two in prompt:
-                if one != two:
-                    expected[one, two] = 0.5 * probabilities[one] * probabilities[two] / (1 - probabilities[one])
+        for a, b in permutations(prompt, 2):
+            expected[a, b] = 0.5 * probabilities[a] * probabilities[b] / (1 - probabilities[a])
     assert np.abs(counts - expected).max() < 0.003
 
 

@@ -32,10 +32,10 @@ KINDS = ("pm1", "soft", "levels")
 
 @dataclass(frozen=True)
 class LabelTrial:
-    """One seed: Spearman's correlation of margin and true strength, and accuracy, by kind of label."""
+    """One seed: Spearman's correlation of margin and true strength, and accuracy, by kind of label: [KINDS] each."""
 
-    spearman: dict[str, float]
-    accuracy: dict[str, float]
+    spearman: np.ndarray
+    accuracy: np.ndarray
 
 
 def run_trial(seed: int) -> LabelTrial:
@@ -46,18 +46,16 @@ def run_trial(seed: int) -> LabelTrial:
     features, test_features = random.normal(size=(PAIRS, FEATURES)), random.normal(size=(TEST_PAIRS, FEATURES))
     judged = features @ truth + NOISE * random.normal(size=PAIRS)
     soft = 1 / (1 + np.exp(-judged))
-    levels = [
-        likert_to_probability(probability_to_likert(probability, POINTS), POINTS) for probability in soft.tolist()
-    ]
-    labels = {"pm1": (judged > 0).astype(np.float64), "soft": soft, "levels": np.array(levels)}
+    levels = np.empty(PAIRS)
+    for pair, probability in enumerate(soft.tolist()):
+        levels[pair] = likert_to_probability(probability_to_likert(probability, POINTS), POINTS)
     true_margins = test_features @ truth
-    correlations: dict[str, float] = {}
-    accuracies: dict[str, float] = {}
-    for kind in KINDS:
-        margins = test_features @ fit_linear(features, labels[kind], RIDGE)
-        correlations[kind] = spearman(margins, true_margins)
-        accuracies[kind] = float(((margins > 0) == (true_margins > 0)).mean())
-    return LabelTrial(correlations, accuracies)
+    trial = LabelTrial(np.empty(len(KINDS)), np.empty(len(KINDS)))
+    for kind, labels in enumerate(((judged > 0).astype(np.float64), soft, levels)):
+        margins = test_features @ fit_linear(features, labels, RIDGE)
+        trial.spearman[kind] = spearman(margins, true_margins)
+        trial.accuracy[kind] = ((margins > 0) == (true_margins > 0)).mean()
+    return trial
 
 
 def run_trials(seeds: Sequence[int]) -> list[LabelTrial]:
@@ -69,12 +67,14 @@ def build_trial_report(trials: Sequence[LabelTrial], conversion_errors: int, bar
     """Build the report of the self-test: means over the seeds, and soft labels minus ±1, paired by seed."""
     values: dict[str, Value] = {"seeds": len(trials)}
     rows: list[Sequence[Value]] = []
-    for kind in KINDS:
-        correlation = float(np.mean([trial.spearman[kind] for trial in trials]))
-        accuracy = float(np.mean([trial.accuracy[kind] for trial in trials]))
+    correlations = np.stack([trial.spearman for trial in trials])
+    accuracies = np.stack([trial.accuracy for trial in trials])
+    for kind, correlation, accuracy in zip(
+        KINDS, correlations.mean(axis=0).tolist(), accuracies.mean(axis=0).tolist(), strict=True
+    ):
         values |= {f"spearman_{kind}": correlation, f"accuracy_{kind}": accuracy}
         rows.append([kind, correlation, accuracy])
-    differences = np.array([trial.spearman["soft"] - trial.spearman["pm1"] for trial in trials])
+    differences = correlations[:, KINDS.index("soft")] - correlations[:, KINDS.index("pm1")]
     values["spearman_soft_minus_pm1"] = float(differences.mean())
     values["seeds_with_gain"] = int((differences > 0).sum())
     values["likert_round_trip_errors"] = conversion_errors
@@ -87,19 +87,17 @@ def build_trial_report(trials: Sequence[LabelTrial], conversion_errors: int, bar
         values,
         sentence,
         [ReportTable("Labels of the same pairs", ("labels", "spearman", "accuracy"), rows)],
-        lambda figure: draw_trials(figure, trials),
-        details={"spearman": [trial.spearman for trial in trials], "accuracy": [trial.accuracy for trial in trials]},
+        lambda figure: draw_trials(figure, correlations),
+        details={"labels": list(KINDS), "spearman": correlations.tolist(), "accuracy": accuracies.tolist()},
         bars=bars,
     )
 
 
-def draw_trials(figure: Figure, trials: Sequence[LabelTrial]) -> None:
-    """Draw the correlation of each seed by kind of label."""
+def draw_trials(figure: Figure, correlations: np.ndarray) -> None:
+    """Draw the correlation of each seed by kind of label: [seeds, KINDS]."""
     axes = figure.subplots()
-    for trial in trials:
-        axes.plot(range(len(KINDS)), [trial.spearman[kind] for kind in KINDS], color=GREY, linewidth=0.6, alpha=0.6)
-    means = [float(np.mean([trial.spearman[kind] for trial in trials])) for kind in KINDS]
-    axes.plot(range(len(KINDS)), means, "o", color=ORANGE, markersize=8, label=f"mean of {len(trials)} seeds")
+    axes.plot(correlations.T, color=GREY, linewidth=0.6, alpha=0.6)
+    axes.plot(correlations.mean(axis=0), "o", color=ORANGE, markersize=8, label=f"mean of {len(correlations)} seeds")
     axes.plot([], [], color=GREY, linewidth=0.8, label="one seed")
     axes.set_xticks(range(len(KINDS)), ("±1", "probability", f"{POINTS} levels"))
     axes.set_xlim(-0.4, len(KINDS) - 0.6)

@@ -90,7 +90,7 @@ def _difference(first: GradedScores, other: GradedScores, resamples: int, seed: 
     """Return the difference of two models' correlations; its interval needs the same scored items in both."""
     if not np.array_equal(first.strengths, other.strengths) or not np.array_equal(first.clusters, other.clusters):
         return {}
-    first_resamples, resampled = (bootstrap_spearman(scores, resamples, seed) for scores in (first, other))
+    resampled, first_resamples = bootstrap_spearman(other, resamples, seed), bootstrap_spearman(first, resamples, seed)
     low, high = np.nanquantile(resampled - first_resamples, (0.025, 0.975))
     value = spearman(other.margins, other.strengths) - spearman(first.margins, first.strengths)
     name = f"spearman_difference{suffix}"
@@ -172,8 +172,9 @@ def _level_table(models: Sequence[GradedModel]) -> ReportTable:
 
 
 def _cells(estimated: Estimated) -> tuple[Value, Value, Value]:
-    cells = [None if isnan(value) else value for value in (estimated.value, estimated.low, estimated.high)]
-    return cells[0], cells[1], cells[2]
+    if isnan(estimated.value):
+        return None, None, None
+    return (estimated.value, None, None) if isnan(estimated.low) else (estimated.value, estimated.low, estimated.high)
 
 
 def draw(figure: Figure, models: Sequence[GradedModel]) -> None:

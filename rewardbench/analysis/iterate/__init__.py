@@ -90,8 +90,8 @@ def analyze(inputs: Sequence[ComparedResult], options: IterateOptions) -> Report
     )
     if budget.kl >= most:
         raise InputError(
-            f"{path}: a KL divergence of {budget.kl:g} nats is beyond these candidates, whose largest is {most:.2f} (the "
-            "mean logarithm of their number by prompt): lower --kl or add candidates."
+            f"{path}: a KL divergence of {budget.kl:g} nats is beyond these candidates, whose largest is {most:.2f} "
+            "(the mean logarithm of their number by prompt): lower --kl or add candidates."
         )
     outcomes = _run_seeds(lambda seed: world, budget, options)
     prompts, count = len(world.segments.sizes), len(world.gold)
