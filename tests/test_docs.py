@@ -51,6 +51,7 @@ NOT_RUN = {
     "rewardbench doctor --model ./my-checkpoint": "takes a minute; index.md runs it on a sample",
     "--fresh": "scores core and a draw of the same size; tests/builders/test_build.py does it",
     "--dataset core\n": "scores the whole of core",
+    "--toy --seeds 60": "takes a minute; tests/analysis/test_iterate.py runs the toy",
     "rewardbench submit results/": "needs all of core; tests/leaderboard/submissions/test_submit.py does it",
     "rewardbench verify results/": "needs the result of the whole of core; tests/leaderboard/submissions does it",
 }
