@@ -120,6 +120,8 @@ def test_the_toy_shows_the_gain_of_rounds_and_repeats_itself():
     assert "spread the labels over rounds" in report.sentence
     again = iterate.analyze([], iterate.IterateOptions(toy=True, seeds=1))
     assert again.details["seeds"] == report.details["seeds"][:1]
+    assert np.isnan(again.values["t"])
+    assert "in the only seed, which shows nothing: raise --seeds" in again.sentence
 
 
 def test_without_noise_in_the_features_rounds_gain_nothing(tmp_path):

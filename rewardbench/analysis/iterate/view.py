@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import isnan, nan, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -161,6 +161,9 @@ def _label_difference(outcomes: Sequence[SeedOutcome], budget: LabelBudget) -> i
 
 def _sentence(gain: PairedGain, budget: LabelBudget, seeds: int) -> str:
     lead = f"With {budget.labels:,} labels and a KL divergence of {budget.kl:.3g} nats"
+    if isnan(gain.error):
+        difference = f"{gain.rounds} rounds and one differ by {gain.difference:+.2f} sd of gold reward"
+        return f"{lead}, {difference} in the only seed, which shows nothing: raise --seeds."
     size = f"{abs(gain.difference):.2f} sd [{gain.low:+.2f}, {gain.high:+.2f}]"
     if gain.low > 0:
         return (
