@@ -70,11 +70,9 @@ def _check(pool: CandidatePool, order: np.ndarray, gold_column: str, model: Mode
             f"{pool.path} has {len(order)} candidates with a {source} whose prompt has two or more, and this needs "
             f"{FEWEST}: add candidates, or name another --gold_column or --model."
         )
-    gold = pool.gold[order]
-    if float(gold.min()) == float(gold.max()):
-        raise InputError(
-            f"{pool.path}: all {len(order):,} candidates have the same {source}: there is nothing to learn."
-        )
+    gold, prompts = pool.gold[order], pool.prompts[order]
+    if not (np.diff(gold)[prompts[1:] == prompts[:-1]] != 0).any():
+        raise InputError(f"{pool.path}: all candidates of a prompt have the same {source}: there is nothing to learn.")
 
 
 def score_gold(pool: CandidatePool, texts: Sequence[str], model: ModelSpec) -> np.ndarray:
