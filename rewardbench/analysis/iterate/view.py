@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+DECIMALS = 12
+"""Differences below this are rounding residues of 0."""
 PLOTTED = 100
 """Points of a drawn curve."""
 
@@ -72,7 +74,7 @@ def compare_rounds(outcomes: Sequence[SeedOutcome]) -> list[PairedGain]:
     first = np.array([outcome.rounds[1].gold[-1] for outcome in outcomes])
     for rounds in outcomes[0].rounds:
         gold = np.array([outcome.rounds[rounds].gold[-1] for outcome in outcomes])
-        differences = gold - first
+        differences = np.round(gold - first, DECIMALS)
         count = len(differences)
         error = float(differences.std(ddof=1)) / sqrt(count) if count > 1 else nan
         half = float(student.ppf((1 + stats.COVERAGE) / 2, count - 1)) * error if count > 1 else nan
