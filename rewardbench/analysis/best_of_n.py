@@ -157,9 +157,9 @@ def _report(source: GoldPool, measured: Sequence[ScoreCurves]) -> Report:
         "within_variance_share": best.variance_share,
         "within_spearman": best.correlation,
     }
-    details: dict[str, object] = {"n": ns.tolist(), "kl_upper": kl_bound(ns).tolist(), "gold": source.gold_name}
+    curves: dict[str, object] = {}
     for score in measured:
-        details[score.name] = {
+        curves[score.name] = {
             "gold": score.gold.tolist(),
             "gold_low": score.gold_limits[0].tolist(),
             "gold_high": score.gold_limits[1].tolist(),
@@ -175,7 +175,7 @@ def _report(source: GoldPool, measured: Sequence[ScoreCurves]) -> Report:
         tables=[_curve_table(measured, source), _spread_table(measured)],
         draw=lambda figure: _draw(figure, measured, source),
         size=(10.0, 4.6),
-        details=details,
+        details={"gold": source.gold_name, "n": ns.tolist(), "kl_upper": kl_bound(ns).tolist(), "curves": curves},
         notes=[*source.notes, *_notes(measured, source)],
         sources=source.sources,
     )

@@ -135,22 +135,29 @@ def pool_of_results(results: Sequence[ModelScores]) -> CandidatePool:
             f"{first.path} has no scored item with {FEWEST_COMPLETIONS} completions or more, right and wrong: give a "
             "best-of-n suite such as RewardBench 2, or a file of candidates."
         )
-    items = [first.suite.items[row] for row in rows]
-    counts = np.array([len(item.completions) for item in items])
+    ids: list[str] = []
+    counts: list[int] = []
+    num_correct: list[int] = []
+    clusters: list[str] = []
+    for row in rows:
+        item = first.suite.items[row]
+        ids.append(item.id)
+        counts.append(len(item.completions))
+        num_correct.append(item.num_correct)
+        clusters.append(str(graded[row].cluster))
     positions = np.concatenate(list(map(np.arange, counts)))
-    num_correct = np.array([item.num_correct for item in items])
     scores: dict[str, np.ndarray] = {}
     for scored in results:
         scores[scored.model] = np.concatenate([np.array(scored.items[row].scores) for row in rows])
     return CandidatePool(
         path=first.path,
-        prompt_ids=tuple(item.id for item in items),
+        prompt_ids=tuple(ids),
         cand_ids=tuple(map(str, positions)),
-        prompts=np.repeat(np.arange(len(items)), counts),
+        prompts=np.repeat(np.arange(len(rows)), counts),
         scores=scores,
         gold=(positions < np.repeat(num_correct, counts)).astype(float),
         rows=np.arange(len(positions)),
-        clusters=tuple(str(graded[row].cluster) for row in rows),
+        clusters=tuple(clusters),
     )
 
 

@@ -203,7 +203,7 @@ def measure_target(columns: Columns, limit: float, seed: int = 0) -> TargetCorre
 def _report(x_name: str, limit: float, measured: Sequence[TargetCorrelations], notes: list[str]) -> Report:
     values: dict[str, Value] = {"rows": len(measured[0].columns.x), "above": limit}
     rows: list[list[Value]] = []
-    details: dict[str, object] = {"x": x_name}
+    targets: dict[str, object] = {}
     for target in measured:
         name = target.columns.name
         prefix = re.sub(r"\W+", "_", name)
@@ -241,7 +241,7 @@ def _report(x_name: str, limit: float, measured: Sequence[TargetCorrelations], n
         tables=tables,
         draw=lambda figure: _draw(figure, x_name, limit, measured),
         size=(5.0 * min(MOST_PANELS, len(measured)) + 0.5, 5.0),
-        details=details,
+        details={"x": x_name, "downstream": targets},
         notes=notes,
     )
 

@@ -14,7 +14,7 @@ from rewardbench.comparison.compare import ComparedResult, compute_means, read_c
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
 from rewardbench.suites.data_row import DataRow
-from rewardbench.suites.readers import iterate_file, suffix
+from rewardbench.suites.readers import decode_line, iterate_file, readable, suffix
 
 MOST_COLUMNS = 1_000
 """Maximum number of columns of a table."""
@@ -73,10 +73,25 @@ def is_table(source: ComparedResult) -> bool:
     path = home_path(fspath(source))
     if suffix(path) in (".csv", ".tsv", ".parquet"):
         return True
-    if suffix(path) != ".json" or not path.is_file():
+    if path.suffix != ".json" or not path.is_file():
         return False
-    rows = list(iterate_file(path))
-    return len(rows) != 1 or {"columns", "rows"} <= rows[0].keys()
+    table = _read_object(path)
+    return not table or _is_split(table) or all(isinstance(cells, list | dict) for cells in table.values())
+
+
+def _read_object(path: Path) -> DataRow:
+    """Return the object that a .json file consists of; an empty one if it consists of a list or of lines."""
+    with readable(path):
+        content = path.read_bytes()
+    try:
+        return decode_line(content, path, 1)
+    except InputError:
+        return {}
+
+
+def _is_split(table: DataRow) -> bool:
+    """Return True for an object with the names of columns apart from the rows."""
+    return {"columns", "rows"} <= table.keys()
 
 
 def read_table(path: str | PathLike[str]) -> ModelTable:
@@ -86,9 +101,8 @@ def read_table(path: str | PathLike[str]) -> ModelTable:
         InputError: if it cannot be read, has no rows, or a row has another number of cells than there are columns.
     """
     place = home_path(fspath(path))
-    rows = list(iterate_file(place))
-    if len(rows) == 1 and {"columns", "rows"} <= rows[0].keys():
-        rows = _expand(rows[0], place)
+    table = _read_object(place) if place.suffix == ".json" else {}
+    rows = _expand(table, place) if _is_split(table) else list(iterate_file(place))
     if not rows:
         raise InputError(f"{place} has no rows: give a row for each model.")
     return to_table(rows, str(place))
@@ -109,10 +123,14 @@ def to_table(rows: Sequence[DataRow], path: str) -> ModelTable:
         cells = [row.get(name) for row in rows]
         values = _as_numbers(cells)
         if values is None:
-            texts[name] = tuple("" if cell is None else str(cell) for cell in cells)
+            texts[name] = tuple(map(_as_text, cells))
         else:
             numbers[name] = values
     return ModelTable(path, numbers, texts)
+
+
+def _as_text(cell: object) -> str:
+    return "" if cell is None else str(cell)
 
 
 def _expand(table: DataRow, path: Path) -> list[DataRow]:
@@ -163,8 +181,8 @@ def join(first: ModelTable, second: ModelTable, key: str) -> tuple[ModelTable, i
     if not shared:
         example = f"such as {next(iter(first_rows))[:40]!r} and {next(iter(second_rows))[:40]!r}"
         raise InputError(f"{first.path} and {second.path} have no {key} in common ({example}): write names alike.")
-    left = np.array([first_rows[value] for value in shared])
-    right = np.array([second_rows[value] for value in shared])
+    left = np.array(list(map(first_rows.__getitem__, shared)))
+    right = np.array(list(map(second_rows.__getitem__, shared)))
     numbers: dict[str, np.ndarray] = {}
     texts: dict[str, tuple[str, ...]] = {key: tuple(shared)}
     for table, rows in ((first, left), (second, right)):

@@ -246,20 +246,22 @@ def _report(curves: Sequence[OptimizationCurve], ns: np.ndarray, where: str) -> 
             values[f"{kind}_gain_at_max"] = float(curve.gold[-1] - first.gold[-1])
             values[f"{kind}_drop"] = curve.drop
     rows: list[list[Value]] = []
-    details: dict[str, object] = {"n": ns.tolist(), "root_kl": d.tolist()}
+    fits: list[list[Value]] = []
+    curve_details: dict[str, object] = {}
     for curve in curves:
         fit = curve.fit
         peak = int(ns[curve.gold.argmax()])
         reached = [peak, float(curve.gold.max()), float(curve.gold[-1])]
-        fitted = [fit.alpha, fit.beta, fit.r_squared, fit.peak]
-        rows.append([curve.name, *reached, curve.drop, curve.drop_low, curve.drop_high, *fitted])
-        details[curve.name] = {
+        rows.append([curve.name, *reached, curve.drop, curve.drop_low, curve.drop_high])
+        fits.append([curve.name, fit.alpha, fit.beta, fit.r_squared, fit.peak])
+        curve_details[curve.name] = {
             "gold": curve.gold.tolist(),
             "low": curve.low.tolist(),
             "high": curve.high.tolist(),
             "proxy": curve.proxy.tolist(),
         }
-    columns = ["score", "peak n", "at peak", "at max n", "drop", "low", "high", "α", "β", "R²", "fitted peak d"]
+    columns = ["score", "peak n", "at peak", "at max n", "drop", "low", "high"]
+    fit_columns = ["score", "α", "β", "R²", "highest at d"]
     notes = ["d is the root of log n - (n-1)/n in nats, an upper bound of the KL divergence if scores are equal."]
     if np.isnan(first.low[-1]):
         notes.append("There is one prompt (or cluster of prompts) only, so there are no intervals.")
@@ -267,10 +269,13 @@ def _report(curves: Sequence[OptimizationCurve], ns: np.ndarray, where: str) -> 
         name="overoptimization",
         values=values,
         sentence=_sentence(curves, ns),
-        tables=[ReportTable(f"Gain in gold reward over n = 1; {where}", columns, rows)],
+        tables=[
+            ReportTable(f"Gain in gold reward over n = 1; {where}", columns, rows),
+            ReportTable("Fit of R = d (α - β d)", fit_columns, fits),
+        ],
         draw=lambda figure: _draw(figure, curves, d, where),
         size=(10.0, 5.2),
-        details=details,
+        details={"n": ns.tolist(), "root_kl": d.tolist(), "curves": curve_details},
         notes=notes,
     )
 

@@ -114,7 +114,7 @@ def test_a_good_score_gains_and_noise_does_not(tmp_path):
     assert values["gain_share"] == pytest.approx(1, abs=0.05)
     assert values["win_rate"] < values["win_rate_upper"] == pytest.approx(8 / 9)
     assert values["kl_pool"] < values["kl_upper"] == pytest.approx(log(8) - 7 / 8)
-    noise = report.details["noise"]
+    noise = report.details["curves"]["noise"]
     assert noise["gold_low"][-1] < noise["gold"][0] < noise["gold_high"][-1]
     files = write_report(report, tmp_path / "out", {})
     assert json.loads((tmp_path / "out" / "best_of_n.json").read_text())["values"]["max_n"] == 8
@@ -180,7 +180,7 @@ def test_stored_results_give_the_best_of_n_accuracy(tmp_path):
     assert report.values["gold_at_1"] == 0.25
     assert report.values["gold_at_max"] == pytest.approx((1 + 0.5 + 0 + 1) / 4)  # as the credit best_of_n counts
     assert report.values["best_score"] == "a"
-    assert report.details["b"]["gold"] == [0.25, 0, 0, 0]
+    assert report.details["curves"]["b"]["gold"] == [0.25, 0, 0, 0]
     assert [source["model"] for source in report.sources] == ["a", "b"]
 
 

@@ -61,7 +61,7 @@ def test_a_table_by_hand(tmp_path):
         assert values[f"arena_{kind}_within"] == pytest.approx(-1)
     assert "arena: 1 of 7 rows lack a number and are left out." in report.notes
     assert ["arena", "spearman", "group black", 3, pytest.approx(-1), None, None] in report.tables[0].rows
-    assert report.details["arena"]["labels"][0] == "assam"
+    assert report.details["downstream"]["arena"]["labels"][0] == "assam"
     write_report(report, tmp_path / "out", {})
     assert (tmp_path / "out" / "correlate.png").is_file()
 
@@ -78,6 +78,13 @@ def test_the_range_restriction_uses_the_scale_of_the_scores(tmp_path):
     higher = analyze([path], CorrelateOptions(above=0.65))
     assert np.isnan(higher.values["ppo_pearson_above0.65"])
     assert "ppo: 1 rows have a score above 0.65, too few to correlate: pass --above." in higher.notes
+
+
+def test_json_of_columns_or_of_rows_is_a_table(tmp_path):
+    columns = write(tmp_path / "c.json", '{"score": [1, 2, 3], "ppo": [1, 2, 4]}')
+    rows = write(tmp_path / "r.json", '[{"score": 1, "ppo": 1}, {"score": 2, "ppo": 2}, {"score": 3, "ppo": 4}]')
+    for path in (columns, rows):
+        assert analyze([path], CorrelateOptions()).values["ppo_spearman"] == pytest.approx(1)
 
 
 def test_columns_are_chosen_by_name(tmp_path):
@@ -151,6 +158,7 @@ def test_a_column_without_spread_is_named(tmp_path):
     write_report(report, tmp_path / "out", {})
 
 
+@pytest.mark.slow
 def test_100_000_rows_take_less_than_a_minute(tmp_path):
     import time
 

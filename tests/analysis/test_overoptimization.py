@@ -70,8 +70,8 @@ def test_a_planted_cliff_is_noticed_and_ensembles_gain(tmp_path):
     assert report.sentence.startswith(f"Stop at n = {values['single_peak_n']} with a single score")
     names = [row[0] for row in report.tables[0].rows]
     assert names == ["single", "rm0", "rm1", "rm2", "ensemble: mean", "ensemble: wco", "ensemble: uwo"]
-    singles = [report.details[name]["gold"] for name in ("rm0", "rm1", "rm2")]
-    np.testing.assert_allclose(np.mean(singles, axis=0), report.details["single"]["gold"])
+    singles = [report.details["curves"][name]["gold"] for name in ("rm0", "rm1", "rm2")]
+    np.testing.assert_allclose(np.mean(singles, axis=0), report.details["curves"]["single"]["gold"])
     write_report(report, tmp_path / "out", {})
     assert (tmp_path / "out" / "overoptimization.png").is_file()
     assert analyze([path], OveroptimizationOptions()).to_json() == report.to_json()
