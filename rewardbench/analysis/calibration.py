@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from statistics import NormalDist
 from typing import Annotated
 
 import numpy as np
@@ -34,6 +35,7 @@ from rewardbench.metrics.calibration import (
     sigmoid,
     width_bins,
 )
+from rewardbench.types import CalibrationErrors
 
 SEEDS = 20
 PLANTED_TEMPERATURE, PLANTED_SPREAD, PLANTED_PAIRS = 2.5, 3.5, 20_000
@@ -199,9 +201,15 @@ def _sentence(model: ModelCalibration) -> str:
     else:
         advice += f", still above the {after.floor_high:.3f} that chance explains on {figures.n:,} pairs"
     worst = max(model.groups, key=lambda group: group.after.ece - group.after.floor_high, default=None)
-    if worst is None or worst.after.ece <= worst.after.floor_high:
+    if worst is None or not _exceeds_chance(worst.after, len(model.groups)):
         return f"{advice}."
     return f"{advice}; worst is {worst.name}: confidence {worst.confidence:.2f}, right {worst.right:.2f}."
+
+
+def _exceeds_chance(errors: CalibrationErrors, groups: int) -> bool:
+    """Return True if the ECE of the worst of several groups is above what chance gives in 5 % of cases (Bonferroni)."""
+    deviation = (errors.floor_high - errors.floor) / NormalDist().inv_cdf(0.95)
+    return errors.ece > errors.floor + NormalDist().inv_cdf(1 - 0.05 / groups) * deviation
 
 
 def _sentence_of_several(models: Sequence[ModelCalibration]) -> str:

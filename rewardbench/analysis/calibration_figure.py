@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 40
 """Largest number of sections or subsets in the picture."""
-LONGEST_LABEL = 30
+LONGEST_LABEL = 24
 
 
 def draw_calibration(models: Sequence[ModelCalibration], figure: Figure) -> None:

@@ -22,6 +22,7 @@ from rewardbench.metrics.calibration import (
     measure_errors,
     noise_floor,
     outcomes,
+    root_mean_square,
     scale_out_of_sample,
     width_bins,
 )
@@ -109,7 +110,7 @@ def calibrate_model(model: str, pairs: PairMargins, by: Breakdown = "section", s
     scaled = scale_out_of_sample(pairs.margins, pairs.clusters, seed)
     groups, small_groups = _measure_groups(pairs, scaled, by)
     confidence = confidences(scaled)
-    size = float(np.sqrt(np.mean(pairs.margins**2)))
+    size = root_mean_square(pairs.margins)
     return ModelCalibration(
         model=model,
         right=float(outcomes(scaled).mean()),

@@ -17,7 +17,7 @@ from math import exp, log, sinh
 
 import numpy as np
 
-from rewardbench.metrics.calibration import FloatArray, IntArray, sigmoid
+from rewardbench.metrics.calibration import FloatArray, IntArray, root_mean_square, sigmoid
 from rewardbench.stats import normal
 
 FIRST, TIE, SECOND = 0, 1, 2
@@ -219,7 +219,7 @@ def _fit(
     from scipy.optimize import minimize
 
     differences, columns = pairs.differences, pairs.columns
-    scale = float(np.sqrt(np.mean(differences**2)))
+    scale = root_mean_square(differences)
     unit, n = differences / scale, len(differences)
 
     def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
@@ -252,7 +252,7 @@ def fit_bradley_terry(pairs: Comparisons) -> float:
     from scipy.optimize import minimize_scalar
 
     margins = (pairs.differences * pairs.outcomes)[pairs.outcomes != 0]
-    scale = float(np.sqrt(np.mean(margins**2)))
+    scale = root_mean_square(margins)
     if scale == 0:
         return 0.0
 

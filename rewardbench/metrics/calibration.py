@@ -125,6 +125,16 @@ def sigmoid(x: FloatArray) -> FloatArray:
     return values
 
 
+def root_mean_square(values: FloatArray) -> float:
+    """Compute the root of the mean square, without overflow for large values.
+
+    >>> root_mean_square(np.array([3e300, -4e300])) / 1e300
+    3.5355339059327378
+    """
+    largest = float(np.abs(values).max())
+    return largest * sqrt(float(np.mean((values / largest) ** 2))) if largest > 0 else 0.0
+
+
 def confidences(margins: FloatArray) -> FloatArray:
     """Compute sigmoid(abs(margin)), from .5 to 1.
 
@@ -185,12 +195,15 @@ def temperature_interval(margins: FloatArray, clusters: IntArray, temperature: f
         clusters: number of the cluster of each pair, from 0: [pairs].
         temperature: the fitted temperature.
     """
-    wrong = sigmoid(-margins / temperature)
-    information = float(np.sum(margins**2 * wrong * (1 - wrong)))
-    scores = np.bincount(clusters, margins * wrong)
+    size = root_mean_square(margins)
+    if size == 0:
+        return LOWEST, HIGHEST
+    wrong, unit = sigmoid(-margins / temperature), margins / size
+    information = float(np.sum(unit**2 * wrong * (1 - wrong)))
+    scores = np.bincount(clusters, unit * wrong)
     if information <= 0:
         return LOWEST, HIGHEST
-    half = normal(0.95) * sqrt(float(scores @ scores)) / information
+    half = normal(0.95) * sqrt(float(scores @ scores)) / information / size
     slopes = np.clip([1 / temperature + half, 1 / temperature - half], 1 / HIGHEST, 1 / LOWEST)
     return float(1 / slopes[0]), float(1 / slopes[1])
 
