@@ -21,6 +21,8 @@ from rewardbench.suites.readers import iterate_file
 
 UNNAMED_SCORE = "score"
 """Name of the score column of a file whose scores are plain numbers."""
+LARGEST = 1e100
+"""Maximum size of a score or reward, whose square must be a float."""
 LONGEST_NAME = 200
 """Maximum length of the name of a score column, in characters."""
 
@@ -197,10 +199,13 @@ def _number(value: object, where: str) -> float:
     try:
         if isinstance(value, int | float | str):
             number = float(value)
-            return number if isfinite(number) else nan
+            if not isfinite(number):
+                return nan
+            if abs(number) <= LARGEST:
+                return number
     except (ValueError, OverflowError):
         pass
-    raise InputError(f"{where} must be a number, not {_short(value)}.")
+    raise InputError(f"{where} must be a number up to {LARGEST:g}, not {_short(value)}.")
 
 
 def _text_of(row: DataRow, path: Path, number: int) -> str:

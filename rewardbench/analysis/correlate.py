@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 ABOVE = 45.0
 """Default limit of the range restriction, on a scale of 100: it leaves out models near the 25 % that guessing gives on
 best-of-4 benchmarks, which anchor a correlation without any use for a choice among working models."""
+FEWEST_RESAMPLED = 10
+"""Minimum number of rows for which a bootstrap is of use."""
 MOST_TARGETS = 20
 MOST_PANELS = 3
 SELFTEST_SEEDS = 200
@@ -218,7 +220,7 @@ def _report(x_name: str, limit: float, measured: Sequence[TargetCorrelations], n
                 values[f"{prefix}_{kind}_within"] = target.within[kind]
                 rows.append([name, kind, "within groups", pooled.rows, target.within[kind], None, None])
         rows.extend(_group_rows(target.columns))
-        details[name] = {
+        targets[name] = {
             "x": target.columns.x.tolist(),
             "y": target.columns.y.tolist(),
             "labels": target.columns.labels,
@@ -227,6 +229,8 @@ def _report(x_name: str, limit: float, measured: Sequence[TargetCorrelations], n
         if above_rows < FEWEST:
             notes.append(f"{name}: {above_rows} rows have a score above {limit:g}, too few to correlate: pass --above.")
     size = measured[0].pooled["pearson"].rows
+    if size < FEWEST_RESAMPLED:
+        notes.append(f"With {size} rows the intervals of a bootstrap are too narrow: do not rely on them.")
     notes.append(f"The intervals take the {size} rows as independent; models of one lineage are not: pass --group.")
     columns = ["downstream", "coefficient", "rows", "n", "value", "low", "high"]
     tables = [ReportTable(f"Correlation of {x_name} with downstream performance", columns, rows)]

@@ -35,8 +35,10 @@ class ModelTable:
     texts: Mapping[str, tuple[str, ...]]
 
     def __len__(self) -> int:
-        columns = [*self.numbers.values(), *self.texts.values()]
-        return len(columns[0]) if columns else 0
+        numbers, texts = list(self.numbers.values()), list(self.texts.values())
+        if numbers:
+            return len(numbers[0])
+        return len(texts[0]) if texts else 0
 
     def text(self, name: str) -> tuple[str, ...]:
         """Return a column as text: [rows].

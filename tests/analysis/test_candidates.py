@@ -80,9 +80,16 @@ GOOD = '{"prompt_id": "a", "cand_id": "b", "score": 1}'
         (['{"prompt_id": "a", "cand_id": "b", "score": {}}'], "row 1: its scores must be those of row 1"),
         ([GOOD, '{"prompt_id": "a", "cand_id": "c", "score": {"x": 1}}'], "row 2: its scores must be those of row 1"),
         (['{"prompt_id": "a", "cand_id": "b", "score": {"": 1}}'], "row 1: the name of a score has 1 to 200"),
-        (['{"prompt_id": "a", "cand_id": "b", "score": "high"}'], "row 1: score 'score' must be a number, not 'high'"),
-        (['{"prompt_id": "a", "cand_id": "b", "score": 1, "gold": [1]}'], r"row 1: gold must be a number, not \[1\]"),
+        (
+            ['{"prompt_id": "a", "cand_id": "b", "score": "high"}'],
+            r"row 1: score 'score' must be a number up to 1e\+100, not 'high'",
+        ),
+        (
+            ['{"prompt_id": "a", "cand_id": "b", "score": 1, "gold": [1]}'],
+            r"row 1: gold must be a number up to 1e\+100, not \[1\]",
+        ),
         (['{"prompt_id": "a", "cand_id": "b", "score": 1' + "0" * 400 + "}"], "row 1: score 'score' must be a number"),
+        (['{"prompt_id": "a", "cand_id": "b", "score": -1e200}'], "row 1: score 'score' must be a number up to 1e"),
         (["[" * 100_000], "line 1: this is not JSON"),
     ],
 )
