@@ -22,7 +22,7 @@ from rewardbench.types import Item, Message
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = "<script>alert(1)</script> <img src=http://example.com/x.png> & \x1b[2J"
 SMALL = FeaturesOptions(
-    layer="0", latents=24, k=3, steps=20, examined=3, texts_per_feature=4, shown=2, max_tokens=4_000
+    layer="0", latents=24, k=3, steps=20, examined=3, texts_per_feature=4, shown=2, max_tokens=40_000
 )
 
 
@@ -213,8 +213,6 @@ def test_analyze_writes_the_files_and_ablate_scores_without(folder, items, tmp_p
     assert before["fingerprint"] != after["fingerprint"]
     again = features.analyze([], replace(options, ablate=f"{file}:{chosen}"))  # both are cached, apart
     assert again.values == removed.values
-    other = next(number for number in range(24) if str(number) != chosen)
-    assert features.analyze([], replace(options, ablate=f"{file}:{other}")).sources[1] not in (before, after)
 
 
 def test_ablation_leaves_the_model_as_it_was(scorer, items):
@@ -240,7 +238,7 @@ def test_ablation_leaves_the_model_as_it_was(scorer, items):
         ([], {"model": ModelSpec("baseline/longest"), "dataset": "core"}, "has no layer to read"),
         ([], {"dataset": "core", "layer": "9"}, "pass a number from 0 to 1"),
         ([], {"dataset": "core", "layer": "model.layers"}, "does not return one state for each token"),
-        ([], {"dataset": "core", "k": 25, "max_tokens": 3_000}, "pass a smaller --k"),
+        ([], {"dataset": "core", "k": 25}, "pass a smaller --k"),
         ([], {"dataset": "core", "max_tokens": 100}, "features need 20"),
     ],
 )

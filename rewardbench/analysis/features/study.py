@@ -176,6 +176,8 @@ def study_features(items: Sequence[Item], scorer: Scorer, options: FeaturesOptio
     Raises:
         InputError: if the model has no such layer, or there are too few texts.
     """
+    if options.latents and options.k > options.latents:
+        raise InputError(f"k is {options.k} and there are {options.latents} latents: pass a smaller --k.")
     model = check_scorer(scorer)
     layer, module = find_layer(model.model, options.layer)
     requests, clusters, left_out = requests_of(items, model, options.max_tokens, options.seed)
@@ -213,14 +215,8 @@ def _fill(
 def _train_pair(
     file: ActivationFile, scorer: ModelScorer, layer: str, options: FeaturesOptions
 ) -> list[SparseDictionary]:
-    """Train a dictionary for each of two seeds.
-
-    Raises:
-        InputError: if more features may be active than there are.
-    """
+    """Train a dictionary for each of two seeds."""
     latents = options.latents or max(min(4 * file.width, MAX_LATENTS), options.k)
-    if options.k > latents:
-        raise InputError(f"k is {options.k} and there are {latents} latents: pass a smaller --k.")
     device = input_device(scorer.model)
     facts = {"model": scorer.name, "layer": layer, "weights": weights_of(scorer)}
     dictionaries: list[SparseDictionary] = []
