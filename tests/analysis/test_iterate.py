@@ -157,7 +157,7 @@ def test_texts_teach_the_reward_model(tmp_path):
 
 def test_a_model_can_be_the_gold_reward(tmp_path):
     path = write(tmp_path / "c.jsonl", gold=lambda length: 0.0)
-    world = pool.read_world(path, "gold", ModelSpec("baseline/longest"), "scores", 0)
+    world, _ = pool.read_world(path, "gold", ModelSpec("baseline/longest"), "scores", 0)
     texts = [json.loads(line)["text"] for line in (tmp_path / "c.jsonl").read_text().splitlines()]
     lengths = np.array(list(map(len, texts)), dtype=float).reshape(12, 6)
     centred = lengths - lengths.mean(axis=1, keepdims=True)
@@ -172,11 +172,19 @@ def test_candidates_without_gold_and_single_ones_are_left_out(tmp_path):
     path = write(tmp_path / "c.jsonl", gold=lambda length: None if length % 3 == 0 else length)
     with (tmp_path / "c.jsonl").open("a") as file:
         file.write(json.dumps({"prompt_id": "z", "cand_id": 1, "text": "Suva 🌊", "score": 1.0, "gold": 1.0}) + "\n")
-    world = pool.read_world(path, "gold", None, "both", 0)
+    world, left_out = pool.read_world(path, "gold", None, "both", 0)
+    assert left_out == 0
     rows = list(map(json.loads, (tmp_path / "c.jsonl").read_text().splitlines()))
     assert len(world.gold) == sum(row["gold"] is not None for row in rows) - 1
     assert world.features.shape == (len(world.gold), pool.TEXT_FEATURES + 2)
     assert np.isfinite(world.features).all()
+
+
+def test_prompts_of_many_candidates_are_sampled(tmp_path, monkeypatch):
+    path = write(tmp_path / "c.jsonl", gold=lambda length: length)
+    monkeypatch.setattr(pool, "MOST", 40)
+    world, left_out = pool.read_world(path, "gold", None, "scores", 0)
+    assert (world.segments.sizes.tolist(), left_out) == ([6] * 6, 36)
 
 
 def test_unfit_input_is_one_line(tmp_path, capsys, monkeypatch):
@@ -222,6 +230,6 @@ def test_100_000_candidates_take_less_than_a_minute(tmp_path):
 
     path = write(tmp_path / "c.jsonl", gold=lambda length: length, prompts=10_000, candidates=10)
     start = time.perf_counter()
-    report = iterate.analyze([path], iterate.IterateOptions(seeds=2))
+    report = iterate.analyze([path], iterate.IterateOptions())
     assert report.values["gold_k1"] > 0.3
     assert time.perf_counter() - start < 60

@@ -83,7 +83,7 @@ def analyze(inputs: Sequence[ComparedResult], options: IterateOptions) -> Report
     if len(inputs) != 1 or not isinstance(inputs[0], str | PathLike):
         raise InputError("iterate reads one file of candidates (.jsonl), or pass --toy.")
     path = fspath(inputs[0])
-    world = read_world(path, options.gold_column, options.model, options.features, options.seed)
+    world, left_out = read_world(path, options.gold_column, options.model, options.features, options.seed)
     most = world.segments.most_kl()
     budget = LabelBudget(
         options.labels, SHARE * most if options.kl is None else options.kl, options.noise, options.policy
@@ -96,10 +96,12 @@ def analyze(inputs: Sequence[ComparedResult], options: IterateOptions) -> Report
     outcomes = _run_seeds(lambda seed: world, budget, options)
     prompts, count = len(world.segments.sizes), len(world.gold)
     gold = options.model.model if options.model else options.gold_column
-    notes = (
+    notes = [
         f"The reward models are linear in {_FEATURES[options.features]}.",
         "The seeds share the candidates: the intervals are over labels and pairs, not over other prompts.",
-    )
+    ]
+    if left_out:
+        notes.append(f"{left_out:,} candidates were left out by a random sample of prompts, which bounds the time.")
     source = {"path": path.rpartition("/")[2], "prompts": prompts, "candidates": count, "gold": gold}
     title = f"{count:,} candidates of {prompts:,} prompts, {budget.labels:,} labels"
     return build_report(outcomes, budget, _distances(budget), title, [source], notes)

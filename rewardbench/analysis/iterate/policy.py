@@ -1,7 +1,7 @@
 """Policies over stored candidates at a stated KL divergence from the uniform choice: tilting, and best-of-n.
 
 The candidates of a prompt are samples of the initial policy, so each has the same probability 1/N. Both policies are
-computed exactly on them; their strength (inverse temperature, or a real n) is found by bisection.
+computed exactly on them; their strength (inverse temperature, or a real n) is the root of an equation.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import numpy as np
 from rewardbench.errors import InputError
 
 PolicyName = Literal["tilt", "best-of-n"]
-STEPS = 60
-"""Bisection steps."""
+STEPS = 200
+"""Maximum steps of the search for a strength."""
+RELATIVE = 1e-12
+"""Relative error of a strength."""
 KL_TOLERANCE = 1e-6
 """Largest error of a divergence, in nats."""
 _LARGEST = 2.0**60
@@ -50,7 +52,7 @@ class PromptSegments:
     def kl(self, probabilities: np.ndarray) -> float:
         """Return the KL divergence from the uniform choice in nats, averaged over prompts."""
         ratios = np.where(probabilities > 0, probabilities * self.spread(self.sizes), 1.0)
-        return float((probabilities * np.log(ratios)).sum()) / len(self.sizes)
+        return max(0.0, float((probabilities * np.log(ratios)).sum()) / len(self.sizes))
 
     def uniform(self) -> np.ndarray:
         """Return the initial policy: [n]."""
@@ -114,22 +116,20 @@ def policy_at(scores: np.ndarray, segments: PromptSegments, kl: float, policy: P
 
 
 def _at_kl(build: Callable[[float], np.ndarray], segments: PromptSegments, kl: float) -> np.ndarray:
-    """Find by bisection the strength at which a family of policies has a divergence."""
+    """Return the policy of a family, which a strength from 0 selects, at a divergence; the strength is a root."""
+    from scipy.optimize import brentq
+
     if kl <= 0:
         return segments.uniform()
+
+    def excess(strength: float) -> float:
+        return segments.kl(build(strength)) ** 0.5 - kl**0.5  # nearly linear in the strength
+
     low, high = 0.0, 1.0
-    while high < _LARGEST and segments.kl(build(high)) < kl:
+    while high < _LARGEST and excess(high) < 0:
         low, high = high, 2 * high
-    probabilities = build(high)
-    for _ in range(STEPS):
-        if abs(segments.kl(probabilities) - kl) < KL_TOLERANCE / 1000:
-            break
-        middle = (low + high) / 2
-        probabilities = build(middle)
-        if segments.kl(probabilities) < kl:
-            low = middle
-        else:
-            high = middle
+    strength = float(brentq(excess, low, high, rtol=RELATIVE, maxiter=STEPS)) if excess(high) > 0 else high
+    probabilities = build(strength)
     reached = segments.kl(probabilities)
     if abs(reached - kl) > KL_TOLERANCE:
         raise InputError(

@@ -23,11 +23,15 @@ BUCKETS = 2**16
 """Hashed words and word pairs, before their projection."""
 PART = 20_000
 """Characters of a text, from its start, that are read."""
+MOST = 20_000
+"""Candidates of which prompts are sampled: labels are few, and time grows with candidates and seeds."""
 FEWEST = 20
 """Minimum number of candidates."""
 
 
-def read_world(path: str, gold_column: str, model: ModelSpec | None, features: FeatureKind, seed: int) -> World:
+def read_world(
+    path: str, gold_column: str, model: ModelSpec | None, features: FeatureKind, seed: int
+) -> tuple[World, int]:
     """Read a file of candidates.
 
     Args:
@@ -35,7 +39,10 @@ def read_world(path: str, gold_column: str, model: ModelSpec | None, features: F
         gold_column: column of the gold reward, if no model is the gold reward.
         model: reward model whose scores are the gold reward; rows then need a column `prompt`.
         features: what the linear reward model reads.
-        seed: seed of the projection of text features.
+        seed: seed of the projection of text features, and of the sample of prompts.
+
+    Returns:
+        The world, and the number of usable candidates that were left out by the sample.
 
     Raises:
         InputError: if the file cannot be read, too few candidates can be used, or all have the same gold reward.
@@ -53,13 +60,31 @@ def read_world(path: str, gold_column: str, model: ModelSpec | None, features: F
     usable &= np.bincount(pool.prompts[usable], minlength=len(pool.prompt_ids))[pool.prompts] > 1
     order = np.flatnonzero(usable)[np.argsort(pool.prompts[usable], kind="stable")]
     _check(pool, order, gold_column, model)
+    total = len(order)
+    order = sample_prompts(order, pool.prompts, seed)
     starts, sizes = np.unique(pool.prompts[order], return_index=True, return_counts=True)[1:]
     segments = PromptSegments(starts, sizes)
     matrices = [np.stack(columns, axis=1)[order]] if columns else []
     if features != "scores":
         matrices.append(text_features([texts[index] for index in order], seed))
     gold = standardize_within(pool.gold[order, None], segments)[:, 0]
-    return World(standardize_within(np.hstack(matrices), segments), gold, segments)
+    return World(standardize_within(np.hstack(matrices), segments), gold, segments), total - len(order)
+
+
+def sample_prompts(order: np.ndarray, prompts: np.ndarray, seed: int) -> np.ndarray:
+    """Return the candidates of a random sample of prompts, of about `MOST` candidates; all if they are fewer.
+
+    Args:
+        order: indices of candidates, those of a prompt next to each other: [n].
+        prompts: prompt of each candidate of the file.
+        seed: seed of the sample.
+    """
+    if len(order) <= MOST:
+        return order
+    names, sizes = np.unique(prompts[order], return_counts=True)
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    chosen = shuffled[np.cumsum(sizes[shuffled]) <= MOST]
+    return order[np.isin(prompts[order], names[chosen])]
 
 
 def _check(pool: CandidatePool, order: np.ndarray, gold_column: str, model: ModelSpec | None) -> None:
