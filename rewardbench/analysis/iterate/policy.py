@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal
 
 import numpy as np
@@ -123,7 +124,7 @@ def _at_kl(build: Callable[[float], np.ndarray], segments: PromptSegments, kl: f
         return segments.uniform()
 
     def excess(strength: float) -> float:
-        return segments.kl(build(strength)) ** 0.5 - kl**0.5  # nearly linear in the strength
+        return sqrt(segments.kl(build(strength))) - sqrt(kl)  # nearly linear in the strength
 
     low, high = 0.0, 1.0
     while high < _LARGEST and excess(high) < 0:
