@@ -63,7 +63,7 @@ def _page_values(content: PageContent) -> dict[str, object]:
 
 
 @dataclass(frozen=True)
-class HeadlineFigure:
+class KeyFigure:
     """One of the large figures at the top: what it is, what it means, and its estimate."""
 
     title: str
@@ -91,17 +91,17 @@ def _suite_values(suite: SuiteContent) -> dict[str, object]:
     }
 
 
-def _headlines(suite: SuiteContent) -> list[HeadlineFigure]:
+def _headlines(suite: SuiteContent) -> list[KeyFigure]:
     """Return the figures at the top: turn and mirror accuracy where there are mirrors, and accuracy."""
     estimates = suite.estimates
-    headlines: list[HeadlineFigure] = []
+    headlines: list[KeyFigure] = []
     if estimates.turns:
-        headlines.append(HeadlineFigure(MEASURES["turn"], MEANINGS["turn"], estimates.turns[0]))
+        headlines.append(KeyFigure(MEASURES["turn"], MEANINGS["turn"], estimates.turns[0]))
     if estimates.mirrors:
-        headlines.append(HeadlineFigure(MEASURES["mirror"], MEANINGS["mirror"], estimates.score))
-        headlines.append(HeadlineFigure("Accuracy over all pairs", "share of items with full credit", estimates.accuracy))
+        headlines.append(KeyFigure(MEASURES["mirror"], MEANINGS["mirror"], estimates.score))
+        headlines.append(KeyFigure("Accuracy over all pairs", "share of items with full credit", estimates.accuracy))
     else:
-        headlines.append(HeadlineFigure("Score", "mean accuracy over sections", estimates.score))
+        headlines.append(KeyFigure("Score", "mean accuracy over sections", estimates.score))
     return headlines
 
 
