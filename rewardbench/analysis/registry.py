@@ -54,6 +54,7 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow("calibration", "Results (.json)", "Temperature and calibration errors of margins"),
     AnalysisRow("graded", "Results (.json) of data whose labels have a strength", "Margin against strength of labels"),
     AnalysisRow("best-of-n", "Candidates (.jsonl), or results (.json)", "Gold reward of the best of n completions"),
+    AnalysisRow("overoptimization", "Candidates (.jsonl), or results (.json)", "Gold reward against KL; ensembles"),
     AnalysisRow("correlate", "Tables (.csv, .json), or results and a table", "Score against downstream performance"),
     AnalysisRow("bias", "Results (.json)", "Effects of style and position on the choices of a model"),
     AnalysisRow("robustness", "", "Decisions that change where a text changes but its meaning does not"),
