@@ -289,7 +289,8 @@ def _sentence(x_name: str, limit: float, measured: Sequence[TargetCorrelations])
     pooled, above, name = worst.pooled["pearson"], worst.above["pearson"], worst.columns.name
     text = f"over all {pooled.rows} models {x_name} correlates with {name} by {pooled.value:.2f}"
     if isnan(above.value):
-        return f"{text[0].upper()}{text[1:]} (95 % interval {pooled.low:.2f} to {pooled.high:.2f})."
+        doubt = " No relation is shown, since the interval contains 0." if pooled.low <= 0 <= pooled.high else ""
+        return f"{text[0].upper()}{text[1:]} (95 % interval {pooled.low:.2f} to {pooled.high:.2f}).{doubt}"
     restricted = f"among the {above.rows} above {limit:g} by {above.value:.2f}"
     if above.value <= 0 < pooled.value:
         return f"Do not choose among the better models by {x_name} for {name}: {text}, but {restricted}."
