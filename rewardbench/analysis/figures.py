@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ def legend_name(model: str) -> str:
     '…model-with-a-name-of-50-characters-and-'
     """
     return model if len(model) <= LONGEST_NAME else f"…{model[1 - LONGEST_NAME :]}"
+
+
+def short_name(model: str) -> str:
+    """Return the name of a model; of a folder its last part.
+
+    >>> short_name("/data/models/my-rm"), short_name("org/my-rm")
+    ('my-rm', 'org/my-rm')
+    """
+    return Path(model).name if model.startswith(("/", "~", "./", "../")) else model
 
 
 def label_axes(axes: Axes, title: str, x: str, y: str) -> None:

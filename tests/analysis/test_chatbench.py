@@ -132,10 +132,11 @@ def test_a_model_in_this_process_holds_the_conversations(chains_file, tmp_path):
     reports = []
     for name in ("one", "two"):
         run = str(tmp_path / f"{name}.jsonl")
-        reports.append(chatbench.analyze([], options(chains_file, chat_model=f"hf:{folder}", run=run, max_tokens=6)))
+        arguments = options(chains_file, chat_model=f"hf:{folder}", run=run, max_tokens=4, limit=1)
+        reports.append(chatbench.analyze([], arguments))
     texts = [[turn["reply"] for turn in report.details["runs"][0]["turns"]] for report in reports]
     assert texts[0] == texts[1]
-    assert len(texts[0]) == 6
+    assert len(texts[0]) == 3
     assert any(texts[0])
 
 

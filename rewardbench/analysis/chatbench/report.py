@@ -33,6 +33,7 @@ from rewardbench.analysis.chatbench.references import (
     reference_run,
 )
 from rewardbench.analysis.chatbench.verify import VerifiedTurn, passes_of, verify
+from rewardbench.analysis.figures import short_name
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value
 from rewardbench.comparison.compare import ComparedResult
@@ -168,7 +169,7 @@ def _report(
     tables = [_chain_table(judged), _rule_table(judged), _failure_table(first, chains)]
     curve = None
     if spec and first.scored and first.judgement:
-        curve = ScoreCurve(spec.model, first.scored.scores, first.judgement)
+        curve = ScoreCurve(short_name(spec.model), first.scored.scores, first.judgement)
     return Report(
         name="chatbench",
         values=values,
@@ -252,9 +253,8 @@ def _sentence(judged: Sequence[JudgedRun], difference: RunDifference | None, spe
         sentence += f"; with these chains a difference to another model below {100 * detectable:.0f} points is noise"
     if judgement and spec:
         use = "can replace" if judgement.low > 0.9 else "cannot replace"
-        sentence += (
-            f"; {spec.model} {use} the verifiers (AUC {judgement.auc:.2f}, {judgement.low:.2f} to {judgement.high:.2f})"
-        )
+        interval = f"{judgement.low:.2f} to {judgement.high:.2f}"
+        sentence += f"; {short_name(spec.model)} {use} the verifiers (AUC {judgement.auc:.2f}, {interval})"
     return sentence + "."
 
 

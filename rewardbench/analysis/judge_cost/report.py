@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from rewardbench import stats
+from rewardbench.analysis.figures import short_name
 from rewardbench.analysis.judge_cost.agreement import (
     AgreementEstimate,
     ModelDecisions,
@@ -27,7 +28,6 @@ from rewardbench.analysis.judge_cost.usage import (
     measure_seconds,
     read_assignments,
     read_usage,
-    short_name,
 )
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, source_of

@@ -13,6 +13,7 @@ from typing import Literal, cast
 import numpy as np
 
 from rewardbench import results
+from rewardbench.analysis.figures import short_name
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.errors import InputError
 from rewardbench.results.scored import ModelScores
@@ -102,15 +103,6 @@ def read_usage(result: ComparedResult, scored: ModelScores) -> RunUsage:
         written_tokens=_count(judge, "completion_tokens") or 0,
         dollars=_amount(judge, "cost"),
     )
-
-
-def short_name(model: str) -> str:
-    """Return the name of a model; of a folder its last part.
-
-    >>> short_name("/data/models/my-rm"), short_name("org/my-rm")
-    ('my-rm', 'org/my-rm')
-    """
-    return Path(model).name if model.startswith(("/", "~", "./", "../")) else model
 
 
 def read_manifest(result: ComparedResult, scored: ModelScores) -> Mapping[str, object]:

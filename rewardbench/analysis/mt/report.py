@@ -16,7 +16,7 @@ from rewardbench.analysis.chatbench.chains import Chain, hash_of_chains, read_ch
 from rewardbench.analysis.chatbench.judging import ScoredReplies, score_replies
 from rewardbench.analysis.chatbench.options import ChatOptions
 from rewardbench.analysis.chatbench.play import ChatRun, read_run
-from rewardbench.analysis.figures import COLOURS, MARKS, label_axes, legend_name
+from rewardbench.analysis.figures import COLOURS, MARKS, label_axes, legend_name, short_name
 from rewardbench.analysis.mt.ratings import RatingMean, mean_rating, question_means, questions_needed
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value
@@ -108,7 +108,7 @@ def analyze(inputs: Sequence[ComparedResult], options: MtOptions) -> Report:
     rated: list[RatedRun] = []
     for run in runs:
         rated.append(rate_run(run, questions, spec))
-    return report_ratings(rated, questions, spec.model)
+    return report_ratings(rated, questions, short_name(spec.model))
 
 
 def rate_run(run: ChatRun, questions: Sequence[Chain], spec: ModelSpec) -> RatedRun:
