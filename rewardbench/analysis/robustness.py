@@ -87,9 +87,9 @@ def make_report(robustness: Robustness, suite: Suite, side: str) -> Report:
         "labels_failed": labels.failed,
         "left_out": sum(labels.left_out.values()),
         "unscored": robustness.unscored,
-        "worst": worst.name,
+        "worst": worst.name if worst.flips.value else "none",
         "worst_flip_rate": worst.flips.value,
-        "worst_section": robustness.worst_section(),
+        "worst_section": robustness.worst_section() if worst.flips.value else "none",
     }
     for effect in robustness.effects:
         values[f"flip_rate_{effect.name.replace('-', '_')}"] = effect.flips.value

@@ -92,7 +92,10 @@ class TermRewards:
         return [item.value for item in self.differences if item.pair.is_control == controls]
 
     def overall(self, controls: bool = False) -> tuple[float, float, float]:
-        """Return the mean over pairs, or over controls, with its 95 % interval over pairs."""
+        """Return the mean over pairs, or over controls, with its 95 % interval; of a single pair its own interval."""
+        selected = [item for item in self.differences if item.pair.is_control == controls]
+        if len(selected) == 1:
+            return selected[0].value, selected[0].low, selected[0].high
         return mean_interval(self.values(controls))
 
     def net(self) -> tuple[float, float, float]:

@@ -32,6 +32,7 @@ def test_a_robust_scorer_never_flips():
     assert {effect.flips.value for effect in measured.effects} == {effect.shift for effect in measured.effects} == {0.0}
     report = make_report(measured, suite, "both")
     assert report.sentence == "No perturbation changes a decision of robust on memory."
+    assert (report.values["worst"], report.values["worst_section"]) == ("none", "none")
     assert "320 perturbed items have no check" in report.notes[0]
 
 

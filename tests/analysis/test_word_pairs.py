@@ -48,6 +48,8 @@ def test_differences_are_those_by_hand(tmp_path):
     assert difference.high - difference.value == pytest.approx(12.7062 * 5, rel=1e-4)
     report = make_report(rewards)
     assert (report.values["word_pairs"], report.values["controls"]) == (1, 0)
+    assert (report.values["difference_low"], report.values["difference_high"]) == (difference.low, difference.high)
+    assert "nan" not in report.sentence
 
 
 def test_a_planted_penalty_is_named():
