@@ -11,7 +11,7 @@ from rewardbench import stats
 from rewardbench.analysis.tie_models import (
     PREDICTORS,
     TIE,
-    Comparisons,
+    LabelledPairs,
     TieFit,
     davidson_probabilities,
     fit_davidson,
@@ -81,7 +81,7 @@ class TieAnalysis:
         return 2 * log(self.davidson.tie) / self.davidson.beta
 
 
-def analyze_comparisons(model: str, pairs: Comparisons, seed: int = 0) -> TieAnalysis:
+def analyze_comparisons(model: str, pairs: LabelledPairs, seed: int = 0) -> TieAnalysis:
     """Fit both models of ties on all pairs, and measure every predictor out of sample.
 
     Args:
@@ -100,7 +100,7 @@ def analyze_comparisons(model: str, pairs: Comparisons, seed: int = 0) -> TieAna
     return TieAnalysis(model, len(pairs.outcomes), ties, davidson, rao_kupper, tuple(summaries), bins)
 
 
-def held_out_losses(pairs: Comparisons, seed: int = 0) -> dict[str, FloatArray]:
+def held_out_losses(pairs: LabelledPairs, seed: int = 0) -> dict[str, FloatArray]:
     """Compute the three-class log-loss of each predictor on each half of the clusters, fitted on the other half.
 
     Returns:
@@ -142,7 +142,7 @@ def summarize_loss(name: str, losses: FloatArray, baseline: FloatArray, clusters
     return Loss(name, float(losses.mean()), difference, difference - half, difference + half)
 
 
-def tie_bins(pairs: Comparisons, davidson: TieFit, rao_kupper: TieFit) -> tuple[TieBin, ...]:
+def tie_bins(pairs: LabelledPairs, davidson: TieFit, rao_kupper: TieFit) -> tuple[TieBin, ...]:
     """Compute the share of ties by the absolute score difference, in bins with equal numbers of pairs."""
     sizes = np.abs(pairs.differences)
     index = mass_bins(sizes, BINS)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardbench.analysis.report import source_of
-from rewardbench.analysis.tie_models import Comparisons
+from rewardbench.analysis.tie_models import LabelledPairs
 from rewardbench.comparison.compare import ComparedResult, read_compared
 from rewardbench.errors import InputError
 from rewardbench.metrics import is_scored, rule_of
@@ -28,7 +28,7 @@ FEWEST = 20
 
 @dataclass(frozen=True)
 class LabelledComparisons:
-    """Comparisons with ties, and where they come from.
+    """LabelledPairs with ties, and where they come from.
 
     Attributes:
         model: name of the model, or of the table.
@@ -38,14 +38,14 @@ class LabelledComparisons:
     """
 
     model: str
-    pairs: Comparisons
+    pairs: LabelledPairs
     source: Mapping[str, object]
     notes: Sequence[str]
 
 
 @dataclass
 class _Collector:
-    """Comparisons that are being read."""
+    """LabelledPairs that are being read."""
 
     scores: list[tuple[float, float]]
     outcomes: list[int]
@@ -57,9 +57,9 @@ class _Collector:
         self.outcomes.append(outcome)
         self.clusters.append(self.names.setdefault(cluster, len(self.names)))
 
-    def to_pairs(self) -> Comparisons:
+    def to_pairs(self) -> LabelledPairs:
         scores = np.array(self.scores, dtype=np.float64).reshape(-1, 2)
-        return Comparisons(scores, np.array(self.outcomes, dtype=np.int64), np.array(self.clusters, dtype=np.int64))
+        return LabelledPairs(scores, np.array(self.outcomes, dtype=np.int64), np.array(self.clusters, dtype=np.int64))
 
 
 def read_comparisons(source: ComparedResult, score_columns: tuple[str, str]) -> LabelledComparisons:

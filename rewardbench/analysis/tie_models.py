@@ -28,7 +28,7 @@ _MOST_BETA, _MOST_LOG_NU, _LEAST_LOG_THETA, _MOST_LOG_THETA = 50.0, 25.0, 1e-6, 
 
 
 @dataclass(frozen=True)
-class Comparisons:
+class LabelledPairs:
     """Pairs of scored responses with their labels.
 
     Attributes:
@@ -53,9 +53,9 @@ class Comparisons:
         columns: IntArray = 1 - self.outcomes
         return columns
 
-    def select(self, mask: np.ndarray) -> Comparisons:
+    def select(self, mask: np.ndarray) -> LabelledPairs:
         """Return the pairs for which the mask is true."""
-        return Comparisons(self.scores[mask], self.outcomes[mask], self.clusters[mask])
+        return LabelledPairs(self.scores[mask], self.outcomes[mask], self.clusters[mask])
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _pick(shares: FloatArray, columns: IntArray) -> FloatArray:
     return picked
 
 
-def fit_davidson(pairs: Comparisons) -> TieFit:
+def fit_davidson(pairs: LabelledPairs) -> TieFit:
     """Fit Davidson's model by maximum likelihood; `tie` is nu.
 
     Args:
@@ -194,7 +194,7 @@ def fit_davidson(pairs: Comparisons) -> TieFit:
     return _fit(pairs, davidson_likelihood, start, (-_MOST_LOG_NU, _MOST_LOG_NU))
 
 
-def fit_rao_kupper(pairs: Comparisons) -> TieFit:
+def fit_rao_kupper(pairs: LabelledPairs) -> TieFit:
     """Fit the Rao-Kupper model by maximum likelihood; `tie` is theta.
 
     Args:
@@ -204,13 +204,13 @@ def fit_rao_kupper(pairs: Comparisons) -> TieFit:
     return _fit(pairs, rao_kupper_likelihood, start, (_LEAST_LOG_THETA, _MOST_LOG_THETA))
 
 
-def _tie_odds(pairs: Comparisons) -> float:
+def _tie_odds(pairs: LabelledPairs) -> float:
     ties = int((pairs.outcomes == 0).sum())
     return ties / (len(pairs.outcomes) - ties)
 
 
 def _fit(
-    pairs: Comparisons,
+    pairs: LabelledPairs,
     likelihood: Callable[[FloatArray, IntArray, float, float], Likelihood],
     start: FloatArray,
     tie_bounds: tuple[float, float],
@@ -247,7 +247,7 @@ def _fit(
     )
 
 
-def fit_bradley_terry(pairs: Comparisons) -> float:
+def fit_bradley_terry(pairs: LabelledPairs) -> float:
     """Fit the slope of the Bradley-Terry model on the pairs without a tie, by maximum likelihood."""
     from scipy.optimize import minimize_scalar
 
@@ -267,7 +267,7 @@ PREDICTORS = ("prior", "bt_constant", "both_high", "davidson", "rao_kupper")
 """Names of the predictors of `predict`: three baselines and two models of ties."""
 
 
-def predict(train: Comparisons, test: Comparisons) -> dict[str, FloatArray]:
+def predict(train: LabelledPairs, test: LabelledPairs) -> dict[str, FloatArray]:
     """Predict the labels of pairs from other pairs.
 
     - prior: the share of ties, and both sides alike.
@@ -301,7 +301,7 @@ def _smooth_share(is_tie: np.ndarray) -> float:
     return float((is_tie.sum() + 1) / (len(is_tie) + 2))
 
 
-def _both_high_shares(train: Comparisons, test: Comparisons) -> FloatArray:
+def _both_high_shares(train: LabelledPairs, test: LabelledPairs) -> FloatArray:
     """Return the tie share of each pair by whether both scores are above the best threshold."""
     lower, is_tie = train.scores.min(axis=1), train.outcomes == 0
     best_likelihood, best = -np.inf, (0.0, 0.0, 0.0)

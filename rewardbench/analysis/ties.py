@@ -20,7 +20,7 @@ from rewardbench.analysis.tie_analysis import Loss, TieAnalysis, analyze_compari
 from rewardbench.analysis.tie_data import LabelledComparisons, read_comparisons
 from rewardbench.analysis.tie_models import (
     PREDICTORS,
-    Comparisons,
+    LabelledPairs,
     davidson_probabilities,
     fit_davidson,
     fit_rao_kupper,
@@ -164,7 +164,7 @@ def _sentence(analysis: TieAnalysis, loss: Loss) -> str:
 
 def simulate_comparisons(
     n: int, random: np.random.Generator, model: str = "davidson", spread: float = PLANTED_SPREAD
-) -> tuple[Comparisons, FloatArray]:
+) -> tuple[LabelledPairs, FloatArray]:
     """Draw scores and labels of a planted model of ties.
 
     Args:
@@ -183,7 +183,7 @@ def simulate_comparisons(
         shares = rao_kupper_probabilities(differences, PLANTED_BETA, PLANTED_THETA)
     columns = (random.random(n)[:, None] > np.cumsum(shares, axis=1)[:, :2]).sum(axis=1)
     scores = np.stack([level + differences / 2, level - differences / 2], axis=1)
-    return Comparisons(scores, (1 - columns).astype(np.int64), np.arange(n)), shares
+    return LabelledPairs(scores, (1 - columns).astype(np.int64), np.arange(n)), shares
 
 
 def selftest(seeds: int | None = None) -> Report:
@@ -225,7 +225,7 @@ def selftest(seeds: int | None = None) -> Report:
     return Report("ties", values, sentence, draw=report.draw, size=report.size, notes=notes, bars=parse_bars(bars))
 
 
-def compare_with_statsmodels(pairs: Comparisons) -> float:
+def compare_with_statsmodels(pairs: LabelledPairs) -> float:
     """Return the largest difference of beta and log theta to the ordered logit of statsmodels.
 
     Every pair is given in both orders, so that the cut points of the ordered logit are symmetric.

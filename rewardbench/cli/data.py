@@ -26,7 +26,7 @@ data = typer.Typer(
 
 DatasetArgument = Annotated[str, Argument(help="core, another suite, a Hub id, a folder, or a preference file")]
 LabelRule = Literal["best", "meanq", "exact"]
-TrainerFormat = Literal["trl", "ilql", "rest"]
+ExportFormat = Literal["trl", "ilql", "rest"]
 
 
 @data.command("list")
@@ -181,7 +181,7 @@ def export_command(
     dataset: DatasetArgument,
     output: Annotated[Path, Argument(help="File to write (.jsonl)")],
     to: Annotated[
-        TrainerFormat, Option("--to", help="trl: pairs with margins; ilql: completions with rewards; rest: the best")
+        ExportFormat, Option("--to", help="trl: pairs with margins; ilql: completions with rewards; rest: the best")
     ] = "trl",
     result: Annotated[TextOption, Option("--result", help="ilql, rest: result (.json) with the rewards")] = None,
     quantile: Annotated[

@@ -31,10 +31,8 @@ LOWEST, HIGHEST = 0.02, 50.0
 """Bounds of the temperature: it falls to 0 if every pair is right, and grows without limit if scores are random."""
 FEWEST = 20
 """Minimum number of pairs of a calibration."""
-_STEPS = 60
-"""Steps of a bisection."""
-_CELLS = 2_048
-"""Cells of the grid of the smooth ECE."""
+_BISECTION_STEPS = 60
+_GRID_CELLS = 2_048
 _DRAWS = 2_000
 _NUMBERS = 2 * 10**7
 """Random numbers of a noise floor with clusters."""
@@ -171,7 +169,7 @@ def fit_temperature(margins: FloatArray) -> float:
         return HIGHEST
     if _slope_of_loss(margins, high) <= 0:
         return LOWEST
-    for _ in range(_STEPS):
+    for _ in range(_BISECTION_STEPS):
         middle = sqrt(low * high)
         if _slope_of_loss(margins, middle) < 0:
             low = middle
@@ -255,16 +253,16 @@ def smooth_ece(confidence: FloatArray, outcome: FloatArray) -> float:
         confidence: from 0 to 1: [pairs].
         outcome: 1 if right, .5 if tied, else 0: [pairs].
     """
-    residuals = np.bincount(width_bins(confidence, _CELLS), outcome - confidence, _CELLS) / len(confidence)
+    residuals = np.bincount(width_bins(confidence, _GRID_CELLS), outcome - confidence, _GRID_CELLS) / len(confidence)
     spectrum = np.fft.rfft(np.concatenate([residuals, residuals[::-1]]))
-    frequencies = pi * np.arange(_CELLS + 1)
+    frequencies = pi * np.arange(_GRID_CELLS + 1)
 
     def smoothed_error(width: float) -> float:
         smoothed = np.fft.irfft(spectrum * np.exp(-((width * frequencies) ** 2) / 2))
-        return float(np.abs(smoothed[:_CELLS]).sum())
+        return float(np.abs(smoothed[:_GRID_CELLS]).sum())
 
     low, high = 0.0, 1.0
-    for _ in range(_STEPS // 2):
+    for _ in range(_BISECTION_STEPS // 2):
         width = (low + high) / 2
         if smoothed_error(width) > width:
             low = width

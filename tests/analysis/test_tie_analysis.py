@@ -9,7 +9,7 @@ import pytest
 
 from rewardbench.analysis import tie_analysis, tie_models, ties
 from rewardbench.analysis.tie_data import read_comparisons
-from rewardbench.analysis.tie_models import Comparisons
+from rewardbench.analysis.tie_models import LabelledPairs
 from rewardbench.analysis.ties import TiesOptions, analyze, selftest, simulate_comparisons
 from rewardbench.console.pictures import open_figure
 from rewardbench.errors import InputError
@@ -27,7 +27,7 @@ def pairs_of(n=4_000, seed=0, model="davidson"):
 
 
 def swapped(pairs):
-    return Comparisons(pairs.scores[:, ::-1], -pairs.outcomes, pairs.clusters)
+    return LabelledPairs(pairs.scores[:, ::-1], -pairs.outcomes, pairs.clusters)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -60,7 +60,7 @@ def test_derivatives_equal_finite_differences(name):
 def test_one_difference_has_the_fit_of_the_counts():
     """Of 100 pairs with difference 1, 50 first, 30 tied, 20 second: both models reproduce the shares exactly."""
     outcomes = np.repeat([1, 0, -1], [50, 30, 20])
-    pairs = Comparisons(np.tile([1.0, 0.0], (100, 1)), outcomes, np.arange(100))
+    pairs = LabelledPairs(np.tile([1.0, 0.0], (100, 1)), outcomes, np.arange(100))
     davidson, rao_kupper = tie_models.fit_davidson(pairs), tie_models.fit_rao_kupper(pairs)
     assert davidson.beta == pytest.approx(np.log(50 / 20), rel=1e-5)
     assert davidson.tie == pytest.approx(30 / np.sqrt(50 * 20), rel=1e-5)
@@ -81,14 +81,14 @@ def test_the_order_of_a_pair_does_not_matter():
 def test_the_scale_of_scores_moves_beta_only(scale):
     pairs = pairs_of(1_000)
     fit = tie_models.fit_davidson(pairs)
-    scaled = tie_models.fit_davidson(Comparisons(pairs.scores * scale, pairs.outcomes, pairs.clusters))
+    scaled = tie_models.fit_davidson(LabelledPairs(pairs.scores * scale, pairs.outcomes, pairs.clusters))
     assert (scaled.beta * scale, scaled.tie) == pytest.approx((fit.beta, fit.tie), rel=1e-4)
     assert scaled.beta_error * scale == pytest.approx(fit.beta_error, rel=1e-3)
 
 
 def test_repeated_pairs_of_one_cluster_do_not_narrow_the_interval():
     pairs = pairs_of(1_000)
-    copies = Comparisons(np.tile(pairs.scores, (4, 1)), np.tile(pairs.outcomes, 4), np.tile(pairs.clusters, 4))
+    copies = LabelledPairs(np.tile(pairs.scores, (4, 1)), np.tile(pairs.outcomes, 4), np.tile(pairs.clusters, 4))
     fit, copied = tie_models.fit_davidson(pairs), tie_models.fit_davidson(copies)
     assert copied.beta_interval == pytest.approx(fit.beta_interval, rel=1e-4)
     assert copied.beta_error == pytest.approx(fit.beta_error / 2, rel=1e-3)
@@ -104,7 +104,9 @@ def test_both_high_finds_a_planted_threshold():
     scores = random.uniform(0, 1, (2_000, 2))
     high = scores.min(axis=1) > 0.6
     outcomes = np.where(random.random(2_000) < np.where(high, 0.9, 0.1), 0, 1)
-    shares = tie_models.predict(*[Comparisons(scores, outcomes, np.arange(2_000))] * 2)["both_high"][:, tie_models.TIE]
+    shares = tie_models.predict(*[LabelledPairs(scores, outcomes, np.arange(2_000))] * 2)["both_high"][
+        :, tie_models.TIE
+    ]
     assert shares[high].mean() > 0.75
     assert shares[~high].mean() < 0.15
 
@@ -232,7 +234,7 @@ def test_the_report_names_the_threshold_and_draws(tmp_path):
 )
 def test_what_the_sentence_says(change, words):
     pairs = pairs_of(1_000)
-    changed_pairs = Comparisons(change(pairs.scores), pairs.outcomes, pairs.clusters)
+    changed_pairs = LabelledPairs(change(pairs.scores), pairs.outcomes, pairs.clusters)
     assert words in analyze([to_result(changed_pairs)], TiesOptions()).sentence
 
 

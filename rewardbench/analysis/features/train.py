@@ -32,7 +32,7 @@ CHECKS = 12
 REPLACED_UNTIL = 0.7
 """Share of the training after which no feature is replaced."""
 SINK = 10.0
-"""States with a norm of so many medians are attention sinks: they are left out."""
+"""States whose norm is above this multiple of the median are attention sinks: they are left out."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from rewardbench.analysis.iterate.pool import FeatureKind, read_world
-from rewardbench.analysis.iterate.rounds import LabelBudget, World, gold_curve, run_rounds
+from rewardbench.analysis.iterate.rounds import LabelBudget, ScoredCandidates, gold_curve, run_rounds
 from rewardbench.analysis.iterate.toy import CANDIDATES, KL, NOISE, make_toy
 from rewardbench.analysis.iterate.view import SeedOutcome, build_report
 from rewardbench.analysis.options import OptionHelp
@@ -133,7 +133,9 @@ def _distances(budget: LabelBudget) -> np.ndarray:
     return distances
 
 
-def _run_seeds(make_world: Callable[[int], World], budget: LabelBudget, options: IterateOptions) -> list[SeedOutcome]:
+def _run_seeds(
+    make_world: Callable[[int], ScoredCandidates], budget: LabelBudget, options: IterateOptions
+) -> list[SeedOutcome]:
     """Run all numbers of rounds for each seed."""
     numbers = rounds_to_compare(options.rounds)
     kls = (_distances(budget) ** 2).tolist()

@@ -10,7 +10,7 @@ import numpy as np
 
 from rewardbench.analysis.candidates import CandidatePool, read_candidates
 from rewardbench.analysis.iterate.policy import PromptSegments
-from rewardbench.analysis.iterate.rounds import World
+from rewardbench.analysis.iterate.rounds import ScoredCandidates
 from rewardbench.errors import InputError
 from rewardbench.scoring import load_scorer
 from rewardbench.settings import ModelSpec
@@ -31,7 +31,7 @@ FEWEST = 20
 
 def read_world(
     path: str, gold_column: str, model: ModelSpec | None, features: FeatureKind, seed: int
-) -> tuple[World, int]:
+) -> tuple[ScoredCandidates, int]:
     """Read a file of candidates.
 
     Args:
@@ -68,7 +68,7 @@ def read_world(
     if features != "scores":
         matrices.append(text_features([texts[index] for index in order], seed))
     gold = standardize_within(pool.gold[order, None], segments)[:, 0]
-    return World(standardize_within(np.hstack(matrices), segments), gold, segments), total - len(order)
+    return ScoredCandidates(standardize_within(np.hstack(matrices), segments), gold, segments), total - len(order)
 
 
 def sample_prompts(order: np.ndarray, prompts: np.ndarray, seed: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from rewardbench.analysis.linear_rewards import fit_linear
 
 
 @dataclass(frozen=True)
-class World:
+class ScoredCandidates:
     """Candidates to choose from.
 
     Attributes:
@@ -67,7 +67,7 @@ class RoundsOutcome:
     scores: np.ndarray
 
 
-def run_rounds(world: World, rounds: int, budget: LabelBudget, random: np.random.Generator) -> RoundsOutcome:
+def run_rounds(world: ScoredCandidates, rounds: int, budget: LabelBudget, random: np.random.Generator) -> RoundsOutcome:
     """Run `rounds` rounds.
 
     Raises:
@@ -92,7 +92,7 @@ def run_rounds(world: World, rounds: int, budget: LabelBudget, random: np.random
     return RoundsOutcome(gold, divergences, used, scores)
 
 
-def gold_curve(world: World, scores: np.ndarray, kls: Sequence[float], policy: PolicyName) -> np.ndarray:
+def gold_curve(world: ScoredCandidates, scores: np.ndarray, kls: Sequence[float], policy: PolicyName) -> np.ndarray:
     """Return the expected gold reward of policies by one reward model at several divergences: [kls]."""
     rewards = np.empty(len(kls))
     for index, kl in enumerate(kls):

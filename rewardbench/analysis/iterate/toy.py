@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from rewardbench.analysis.iterate.policy import PromptSegments
-from rewardbench.analysis.iterate.rounds import World
+from rewardbench.analysis.iterate.rounds import ScoredCandidates
 
 CANDIDATES = 4000
 """Candidates of the only prompt; log 4000 = 8.3 nats is the largest KL divergence."""
@@ -21,11 +21,11 @@ KL = 6.0
 NOISE = 1.0
 
 
-def make_toy(seed: int) -> World:
+def make_toy(seed: int) -> ScoredCandidates:
     """Make a toy world with its own candidates."""
     values = np.random.default_rng(seed).normal(size=(CANDIDATES, QUALITIES + STYLES))
     quality = values[:, :QUALITIES].sum(axis=1) / QUALITIES**0.5
     gold = quality - PENALTY * (np.abs(values[:, QUALITIES:]) > CLIFF).sum(axis=1)
     sizes = np.abs(values) - (2 / np.pi) ** 0.5  # the mean of the absolute value of a standard normal number
     segments = PromptSegments(np.array([0]), np.array([CANDIDATES]))
-    return World(np.hstack([values, sizes]), (gold - gold.mean()) / gold.std(), segments)
+    return ScoredCandidates(np.hstack([values, sizes]), (gold - gold.mean()) / gold.std(), segments)
