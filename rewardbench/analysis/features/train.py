@@ -32,7 +32,7 @@ CHECKS = 12
 REPLACED_UNTIL = 0.7
 """Share of the training after which no feature is replaced."""
 SINK = 10.0
-"""States whose norm is above this multiple of the median are attention sinks: they are left out."""
+"""Multiple of the median norm above which a state is an attention sink, which is left out."""
 
 
 @dataclass(frozen=True)
