@@ -7,6 +7,7 @@ import pytest
 from fake_judge import Behaviour, FakeJudge
 
 from rewardbench import load_scorer
+from rewardbench.analysis.chatbench.rhymes import rhyme_sound
 from rewardbench.analysis.map.cells import JudgeClassifier, RewardClassifier, RuleClassifier
 from rewardbench.analysis.map.domains import load_domain
 from rewardbench.analysis.map.endpoint import ChatEndpoint
@@ -14,7 +15,7 @@ from rewardbench.analysis.map.fitness import ModelReward, PlantedReward
 from rewardbench.analysis.map.generators import Draft, TemplateGenerator, TextRequest, write_request
 from rewardbench.analysis.map.grammar import Genome, Grammar
 from rewardbench.analysis.map.journal import Evaluation, MapJournal
-from rewardbench.analysis.map.prosody import count_line_syllables, rhyme_key, rhyme_share
+from rewardbench.analysis.map.prosody import rhyme_share
 from rewardbench.errors import InputError
 
 HAIKU = "the old pond is calm\na wise frog thinks of the past\nand remembers it"
@@ -51,20 +52,6 @@ def tiny(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "syllables"),
-    [
-        ("The lantern by the window", 7),
-        ("a camel walked and wanted bread", 8),
-        ("little apples, quiet tables", 8),
-        ("no", 1),
-        ("", 0),
-    ],
-)
-def test_syllables_of_lines(line, syllables):
-    assert count_line_syllables(line) == syllables
-
-
-@pytest.mark.parametrize(
     ("lines", "scheme", "share"),
     [
         (["the rain", "a hat", "the lane", "a cat"], "ABAB", 1.0),
@@ -80,7 +67,7 @@ def test_rhymes_of_a_scheme(lines, scheme, share):
 
 def test_words_of_a_rhyme_family_rhyme():
     families = load_domain("poems").content.templates.rhyme
-    keys = {name: {rhyme_key(word) for word in words} for name, words in families.items()}
+    keys = {name: {rhyme_sound(word) for word in words} for name, words in families.items()}
     assert {name for name, family_keys in keys.items() if len(family_keys) > 1} == set()
     assert len(set.union(*keys.values())) == len(families)
 

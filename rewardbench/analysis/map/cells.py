@@ -10,9 +10,10 @@ from typing import Protocol
 
 import numpy as np
 
+from rewardbench.analysis.chatbench.syllables import count_line
 from rewardbench.analysis.map.domains import Attribute, CategoryRule, Cell, Domain
 from rewardbench.analysis.map.endpoint import ChatEndpoint
-from rewardbench.analysis.map.prosody import count_line_syllables, rhyme_share, split_lines, split_words
+from rewardbench.analysis.map.prosody import rhyme_share, split_lines, split_words
 from rewardbench.errors import InputError
 from rewardbench.scoring import LoadedScorer
 
@@ -88,7 +89,7 @@ def fits_category(category: CategoryRule, lines: Sequence[str], words: Counter[s
         if len(lines) != len(category.syllables):
             return False
         for line, expected in zip(lines, category.syllables, strict=True):
-            if abs(count_line_syllables(line) - expected) > category.tolerance:
+            if abs(count_line(line) - expected) > category.tolerance:
                 return False
     return not category.rhyme or rhyme_share(lines, category.rhyme) >= category.rhyme_share
 
