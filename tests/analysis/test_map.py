@@ -21,7 +21,7 @@ from rewardbench.analysis.map.fitness import PlantedReward
 from rewardbench.analysis.map.generators import TemplateGenerator
 from rewardbench.analysis.map.journal import MapJournal
 from rewardbench.analysis.map.run import run_map, search_all, summarise
-from rewardbench.analysis.map.search import STRATEGIES, Budget, Problem
+from rewardbench.analysis.map.search import STRATEGIES, MapProblem, SearchBudget
 from rewardbench.analysis.map.selftest import selftest
 from rewardbench.analysis.output import write_report
 from rewardbench.cli import main as cli
@@ -44,7 +44,7 @@ def options(**changes: object) -> map_analysis.MapOptions:
     return map_analysis.MapOptions(**{"model": PLANTED, "iterations": 60, "step_size": 20, **changes})
 
 
-def problem(**parts: object) -> Problem:
+def problem(**parts: object) -> MapProblem:
     domain = load_domain("poems")
     defaults = {
         "domain": domain,
@@ -52,7 +52,7 @@ def problem(**parts: object) -> Problem:
         "classifier": RuleClassifier(domain),
         "fitness": PlantedReward(domain),
     }
-    return Problem(**{**defaults, **parts})
+    return MapProblem(**{**defaults, **parts})
 
 
 def read_journal(path) -> dict[str, list[dict[str, object]]]:
@@ -101,7 +101,7 @@ def test_a_child_is_made_of_an_elite_only(folder):
 
 
 def test_the_search_climbs_where_controls_only_sample():
-    report = selftest(seeds=1, budget=Budget(1000, 50, 0.3))
+    report = selftest(seeds=1, budget=SearchBudget(1000, 50, 0.3))
     assert report.values["qd_ratio_vs_uniform"] > 1.03
     assert report.values["lowest_genre"] == "sonnet"
     assert report.values["lowest_tone"] == "reflective"
@@ -123,10 +123,10 @@ def test_unknown_cells_and_unscored_texts_are_counted():
             return [nan if index % 2 else 2.0 for index in range(len(texts))]
 
     parts = problem(classifier=Classifier(), fitness=Fitness())
-    (run,) = search_all(parts, Budget(40, 20, 0.3), STRATEGIES, (0, 1), MapJournal(None, {}))
+    (run,) = search_all(parts, SearchBudget(40, 20, 0.3), STRATEGIES, (0, 1), MapJournal(None, {}))
     for result in run.values():
         assert (result.unknown, result.unscored, result.counts.total()) == (20, 10, 10)
-    summary = summarise(parts, [run], Budget(40, 20, 0.3))
+    summary = summarise(parts, [run], SearchBudget(40, 20, 0.3))
     assert summary.offsets == [2.0]
     assert summary.values()["qd_score"] == 0.0
     assert summary.values()["qd_ratio_vs_random"] != summary.values()["qd_ratio_vs_random"]  # NaN, not a division by 0

@@ -12,9 +12,9 @@ from rewardbench.analysis.map.cells import JudgeClassifier, RewardClassifier, Ru
 from rewardbench.analysis.map.domains import load_domain
 from rewardbench.analysis.map.endpoint import ChatEndpoint
 from rewardbench.analysis.map.fitness import ModelReward, PlantedReward
-from rewardbench.analysis.map.generators import Draft, TemplateGenerator, TextRequest, write_request
+from rewardbench.analysis.map.generators import GeneratedText, MapRequest, TemplateGenerator, write_request
 from rewardbench.analysis.map.grammar import Genome, Grammar
-from rewardbench.analysis.map.journal import Evaluation, MapJournal
+from rewardbench.analysis.map.journal import EvaluatedText, MapJournal
 from rewardbench.analysis.map.prosody import rhyme_share
 from rewardbench.errors import InputError
 
@@ -117,8 +117,8 @@ def test_word_lists_of_categories_are_disjoint(name):
 def test_a_mutation_changes_few_words_and_keeps_the_cell():
     domain = load_domain("poems")
     generator, cell = TemplateGenerator(domain), ("sonnet", "dark")
-    parent = generator.generate([TextRequest(3, cell)])[0]
-    children = generator.generate([TextRequest(seed, cell, parent, cell) for seed in range(50)])
+    parent = generator.generate([MapRequest(3, cell)])[0]
+    children = generator.generate([MapRequest(seed, cell, parent, cell) for seed in range(50)])
     words = Counter(parent.text.split())
     for child in children:
         assert (words - Counter(child.text.split())).total() <= 0.5 * words.total()
@@ -143,7 +143,7 @@ def test_a_genome_survives_json():
 
 def test_free_sampling_follows_the_priors():
     generator = TemplateGenerator(load_domain("poems"))
-    cells = Counter(draft.genome.cell for draft in generator.generate([TextRequest(seed) for seed in range(400)]))
+    cells = Counter(draft.genome.cell for draft in generator.generate([MapRequest(seed) for seed in range(400)]))
     haiku = sum(count for (genre, _), count in cells.items() if genre == "haiku")
     assert 0.36 < haiku / 400 < 0.52  # prior 5 of 11.4
 
@@ -227,15 +227,15 @@ def test_a_judge_at_an_endpoint_reads_cells():
 
 
 def test_requests_of_a_language_model(tiny):
-    domain, parent = load_domain(str(tiny)), Draft("The {sun}.")
+    domain, parent = load_domain(str(tiny)), GeneratedText("The {sun}.")
     cell, other = ("short", "glad"), ("long", "sad")
     poems = load_domain("poems")
-    question = write_request(poems, TextRequest(0, ("haiku", "dark")))
+    question = write_request(poems, MapRequest(0, ("haiku", "dark")))
     assert question.startswith("Write a dark haiku of three short lines. ")
-    assert write_request(domain, TextRequest(0)) == "Write a note."
-    assert write_request(domain, TextRequest(0, cell)) == "Write a glad short note."
-    assert write_request(domain, TextRequest(0, cell, parent, cell)) == "Improve this glad short note: The {sun}."
-    assert write_request(domain, TextRequest(0, cell, parent, other)) == "Make this note short and glad: The {sun}."
+    assert write_request(domain, MapRequest(0)) == "Write a note."
+    assert write_request(domain, MapRequest(0, cell)) == "Write a glad short note."
+    assert write_request(domain, MapRequest(0, cell, parent, cell)) == "Improve this glad short note: The {sun}."
+    assert write_request(domain, MapRequest(0, cell, parent, other)) == "Make this note short and glad: The {sun}."
 
 
 def test_planted_reward_by_hand():
@@ -259,10 +259,12 @@ def test_a_text_that_cannot_be_scored_is_nan():
         fitness.score(["bad"])
 
 
-def evaluations(start: int) -> list[Evaluation]:
+def evaluations(start: int) -> list[EvaluatedText]:
     return [
-        Evaluation(start, Draft("sun ☀\n", Genome(("a", "b"), 4, {"x": 1})), ("a", "b"), 0.25, None, ("a", "b")),
-        Evaluation(start + 1, Draft(""), None, None, 0),
+        EvaluatedText(
+            start, GeneratedText("sun ☀\n", Genome(("a", "b"), 4, {"x": 1})), ("a", "b"), 0.25, None, ("a", "b")
+        ),
+        EvaluatedText(start + 1, GeneratedText(""), None, None, 0),
     ]
 
 

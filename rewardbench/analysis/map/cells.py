@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from rewardbench.analysis.chatbench.syllables import count_line
-from rewardbench.analysis.map.domains import Attribute, CategoryRule, Cell, Domain
+from rewardbench.analysis.map.domains import Attribute, CategoryRule, Domain, MapCell
 from rewardbench.analysis.map.endpoint import ChatEndpoint
 from rewardbench.analysis.map.prosody import rhyme_share, split_lines, split_words
 from rewardbench.errors import InputError
@@ -25,7 +25,7 @@ class CellClassifier(Protocol):
     def identity(self) -> str:
         """A text that changes with anything that can change a cell; it contains no secret."""
 
-    def classify(self, texts: Sequence[str]) -> list[Cell | None]:
+    def classify(self, texts: Sequence[str]) -> list[MapCell | None]:
         """Return the cell of each text; None if it is unknown."""
 
 
@@ -38,11 +38,11 @@ class RuleClassifier:
         self._attributes = (domain.rows, domain.columns)
         self._cell = lru_cache(maxsize=2**14)(self._read)
 
-    def classify(self, texts: Sequence[str]) -> list[Cell | None]:
+    def classify(self, texts: Sequence[str]) -> list[MapCell | None]:
         """Return the cell of each text."""
         return list(map(self._cell, texts))
 
-    def _read(self, text: str) -> Cell | None:
+    def _read(self, text: str) -> MapCell | None:
         lines = split_lines(text)
         words = Counter(split_words(text))
         rows, columns = self._attributes
@@ -114,10 +114,10 @@ class RewardClassifier:
                     'needs: add one such as label = "This poem is a {category}."'
                 )
 
-    def classify(self, texts: Sequence[str]) -> list[Cell | None]:
+    def classify(self, texts: Sequence[str]) -> list[MapCell | None]:
         """Return the cell of each text; one batch of scores for all of them."""
         rows, columns = map(self._categories, self._attributes, (texts, texts))
-        cells: list[Cell | None] = []
+        cells: list[MapCell | None] = []
         for row, column in zip(rows, columns, strict=True):
             cells.append(None if row is None or column is None else (row, column))
         return cells
@@ -144,14 +144,14 @@ class JudgeClassifier:
         self._attributes, self._endpoint = (domain.rows, domain.columns), endpoint
         self.identity = f"judge:{endpoint.identity}"
 
-    def classify(self, texts: Sequence[str]) -> list[Cell | None]:
+    def classify(self, texts: Sequence[str]) -> list[MapCell | None]:
         """Return the cell of each text; None if the answer does not name one category of each attribute."""
         rows, columns = self._attributes
         questions: list[str] = []
         for text in texts:
             questions += (_question(rows, text), _question(columns, text))
         answers = self._endpoint.complete(questions, seeds=[0] * len(questions), temperature=0.0, max_tokens=16)
-        cells: list[Cell | None] = []
+        cells: list[MapCell | None] = []
         for row_answer, column_answer in zip(answers[::2], answers[1::2], strict=True):
             row, column = read_answer(rows, row_answer), read_answer(columns, column_answer)
             cells.append(None if row is None or column is None else (row, column))

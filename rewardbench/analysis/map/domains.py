@@ -46,9 +46,9 @@ MAX_BYTES = 2**22
 """Maximum size of a domain file."""
 RESERVED = {"run", "text", "reward", "iteration", "parent"}
 """Fields of the archive, which cannot be names of attributes."""
-Cell = tuple[str, str]
+MapCell = tuple[str, str]
 """The category of a text in the first attribute, the rows of the map, and in the second, its columns."""
-Options = Sequence[str]
+Alternatives = Sequence[str]
 
 
 class _Table(BaseModel):
@@ -131,9 +131,9 @@ class TemplateGrammar(_Table):
 
     scene: tuple[str, ...] = ()
     """Names of scopes, of which a text has one."""
-    rhyme: dict[str, Options] = {}
+    rhyme: dict[str, Alternatives] = {}
     """Words that end lines, by the family in which all rhyme."""
-    scope: dict[str, dict[str, Options]] = {}
+    scope: dict[str, dict[str, Alternatives]] = {}
     """Symbols with their alternatives, by the category, the scene or "common" in which they apply."""
 
 
@@ -205,11 +205,11 @@ class Domain:
         return self.content.attribute[1]
 
     @cached_property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[MapCell]:
         """Return all cells, row by row."""
         return list(product(self.rows.names, self.columns.names))
 
-    def request(self, text: str, cell: Cell, parent: str = "") -> str:
+    def request(self, text: str, cell: MapCell, parent: str = "") -> str:
         """Fill the places of a request."""
         values = {"text": parent}
         for attribute, name in zip(self.content.attribute, cell, strict=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from rewardbench.analysis.map.domains import Cell, Domain, category_weights
+from rewardbench.analysis.map.domains import Domain, MapCell, category_weights
 from rewardbench.analysis.map.endpoint import PREFIX, ChatEndpoint
 from rewardbench.analysis.map.grammar import Genome, Grammar
 from rewardbench.errors import InputError
@@ -27,7 +27,7 @@ MAX_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
-class Draft:
+class GeneratedText:
     """A generated text, and the genome of its templates; None for a language model."""
 
     text: str
@@ -35,7 +35,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class TextRequest:
+class MapRequest:
     """A request for a text.
 
     Attributes:
@@ -46,9 +46,9 @@ class TextRequest:
     """
 
     seed: int
-    target: Cell | None = None
-    parent: Draft | None = None
-    source: Cell | None = None
+    target: MapCell | None = None
+    parent: GeneratedText | None = None
+    source: MapCell | None = None
 
 
 class TextGenerator(Protocol):
@@ -58,7 +58,7 @@ class TextGenerator(Protocol):
     def identity(self) -> object:
         """JSON values that change with anything that can change a text; they contain no secret."""
 
-    def generate(self, requests: Sequence[TextRequest]) -> list[Draft]:
+    def generate(self, requests: Sequence[MapRequest]) -> list[GeneratedText]:
         """Return a text for each request; an empty one if the generator gave none."""
 
 
@@ -71,11 +71,11 @@ class TemplateGenerator:
         self._row_weights, self._column_weights = category_weights(domain.rows), category_weights(domain.columns)
         self.identity: object = ["template", domain.digest]
 
-    def generate(self, requests: Sequence[TextRequest]) -> list[Draft]:
+    def generate(self, requests: Sequence[MapRequest]) -> list[GeneratedText]:
         """Return a text for each request."""
         return list(map(self._generate, requests))
 
-    def _generate(self, request: TextRequest) -> Draft:
+    def _generate(self, request: MapRequest) -> GeneratedText:
         rng = np.random.default_rng(request.seed)
         cell = request.target or self._free_cell(rng)
         if request.parent is None or request.parent.genome is None:
@@ -83,15 +83,15 @@ class TemplateGenerator:
         else:
             genome = self._grammar.mutate(request.parent.genome, cell, rng)
         text, _ = self._grammar.render(genome)
-        return Draft(text, genome)
+        return GeneratedText(text, genome)
 
-    def _free_cell(self, rng: np.random.Generator) -> Cell:
+    def _free_cell(self, rng: np.random.Generator) -> MapCell:
         row = rng.choice(len(self._rows), p=self._row_weights)
         column = rng.choice(len(self._columns), p=self._column_weights)
         return self._rows[int(row)], self._columns[int(column)]
 
 
-def write_request(domain: Domain, request: TextRequest) -> str:
+def write_request(domain: Domain, request: MapRequest) -> str:
     """Return what a language model is asked for."""
     texts = domain.content.requests
     if request.target is None:
@@ -111,7 +111,7 @@ def clean_answer(text: str) -> str:
     return re.sub(r"^```\w*\n|\n?```$", "", text.strip()[:MAX_CHARACTERS]).strip()
 
 
-def cut_lines(text: str, domain: Domain, target: Cell | None) -> str:
+def cut_lines(text: str, domain: Domain, target: MapCell | None) -> str:
     r"""Cut a text to the number of lines that its target allows; blank lines do not count.
 
     >>> from rewardbench.analysis.map.domains import load_domain
@@ -138,7 +138,7 @@ class EndpointGenerator:
         self._domain, self._endpoint, self._temperature = domain, endpoint, temperature
         self.identity: object = [endpoint.identity, temperature]
 
-    def generate(self, requests: Sequence[TextRequest]) -> list[Draft]:
+    def generate(self, requests: Sequence[MapRequest]) -> list[GeneratedText]:
         """Return a text for each request."""
         questions: list[str] = []
         seeds: list[int] = []
@@ -147,9 +147,9 @@ class EndpointGenerator:
             seeds.append(request.seed)
         max_tokens = self._domain.content.max_tokens
         answers = self._endpoint.complete(questions, seeds, self._temperature, max_tokens)
-        drafts: list[Draft] = []
+        drafts: list[GeneratedText] = []
         for request, answer in zip(requests, answers, strict=True):
-            drafts.append(Draft(cut_lines(clean_answer(answer or ""), self._domain, request.target)))
+            drafts.append(GeneratedText(cut_lines(clean_answer(answer or ""), self._domain, request.target)))
         return drafts
 
 
@@ -165,7 +165,7 @@ class LocalGenerator:
         self._chat, self._decoder, digest = _load_decoder(folder, temperature)
         self.identity: object = ["hf", digest, temperature]
 
-    def generate(self, requests: Sequence[TextRequest]) -> list[Draft]:
+    def generate(self, requests: Sequence[MapRequest]) -> list[GeneratedText]:
         """Return a text for each request; the longest prompts first, so that a batch has prompts of like lengths."""
         from rewardbench.scorers.judge.local.decoding import GenerationRequest
         from rewardbench.scorers.judge.local.outcomes import decode
@@ -177,12 +177,12 @@ class LocalGenerator:
             prompt = self._chat.prompt_request((message,))
             prompts.append(GenerationRequest(prompt, self._domain.content.max_tokens, request.seed))
         order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index].request))
-        drafts = [Draft("")] * len(prompts)
+        drafts = [GeneratedText("")] * len(prompts)
         for start in range(0, len(order), self._batch_size):
             batch = order[start : start + self._batch_size]
             for index, answer in zip(batch, self._decoder.generate([prompts[n] for n in batch]), strict=True):
                 text = decode(self._chat.tokenizer, answer.ids, skip_special_tokens=True)
-                drafts[index] = Draft(cut_lines(clean_answer(text), self._domain, requests[index].target))
+                drafts[index] = GeneratedText(cut_lines(clean_answer(text), self._domain, requests[index].target))
         return drafts
 
 

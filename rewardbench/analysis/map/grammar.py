@@ -15,7 +15,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from rewardbench.analysis.map.domains import Cell, Domain, TemplateGrammar
+from rewardbench.analysis.map.domains import Domain, MapCell, TemplateGrammar
 from rewardbench.errors import InputError
 
 _PLACE = re.compile(r"\{(=?)(\w+)(!?)\}")
@@ -30,7 +30,7 @@ MAX_DEPTH = 12
 class Genome:
     """The choices of a text: of `seed`, but for `changes`, which has the number of each changed choice by its path."""
 
-    cell: Cell
+    cell: MapCell
     seed: int
     changes: Mapping[str, int] = field(default_factory=dict)
 
@@ -154,7 +154,7 @@ class Grammar:
         text = _SENTENCE_START.sub(lambda match: match[1] + match[2].upper(), text)
         return text, rendering.sites
 
-    def mutate(self, genome: Genome, cell: Cell, rng: np.random.Generator) -> Genome:
+    def mutate(self, genome: Genome, cell: MapCell, rng: np.random.Generator) -> Genome:
         """Return a genome with one or a few other choices, in a cell.
 
         The number of changes is 1 plus a geometric number with mean 1/2; a genome that moves to another cell keeps the

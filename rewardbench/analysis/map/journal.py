@@ -10,8 +10,8 @@ from functools import cache
 from math import isfinite
 from pathlib import Path
 
-from rewardbench.analysis.map.domains import Cell
-from rewardbench.analysis.map.generators import Draft
+from rewardbench.analysis.map.domains import MapCell
+from rewardbench.analysis.map.generators import GeneratedText
 from rewardbench.analysis.map.grammar import Genome
 from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
@@ -20,7 +20,7 @@ FILE_NAME = "journal.jsonl"
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluatedText:
     """A generated text with its cell and its reward.
 
     Attributes:
@@ -33,11 +33,11 @@ class Evaluation:
     """
 
     iteration: int
-    draft: Draft
-    cell: Cell | None
+    draft: GeneratedText
+    cell: MapCell | None
     reward: float | None
     parent: int | None = None
-    target: Cell | None = None
+    target: MapCell | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return the evaluation as JSON values."""
@@ -53,7 +53,7 @@ class Evaluation:
         }
 
     @classmethod
-    def from_json(cls, values: Mapping[str, object]) -> Evaluation:
+    def from_json(cls, values: Mapping[str, object]) -> EvaluatedText:
         """Read what `to_json` returned.
 
         Raises:
@@ -67,7 +67,7 @@ class Evaluation:
         genome = values["genome"]
         return cls(
             iteration=int(str(values["iteration"])),
-            draft=Draft(text, Genome.from_json(genome) if genome is not None else None),
+            draft=GeneratedText(text, Genome.from_json(genome) if genome is not None else None),
             cell=_read_cell(values["cell"]),
             reward=None if reward is None else float(reward),
             parent=None if parent is None else int(str(parent)),
@@ -75,7 +75,7 @@ class Evaluation:
         )
 
 
-def _read_cell(value: object) -> Cell | None:
+def _read_cell(value: object) -> MapCell | None:
     if value is None:
         return None
     if not (isinstance(value, list) and len(value) == 2):
@@ -96,7 +96,7 @@ class MapJournal:
 
     def __init__(self, path: Path | None, key: Mapping[str, object]) -> None:
         self._path = path
-        self._steps: dict[str, list[Evaluation]] = {}
+        self._steps: dict[str, list[EvaluatedText]] = {}
         if path is None:
             return
         header = json.dumps(key, sort_keys=True, ensure_ascii=False)
@@ -108,7 +108,7 @@ class MapJournal:
             content.append(_format_step(search, evaluations))
         write_whole(path, "\n".join(content) + "\n")
 
-    def _read(self, path: Path, header: str) -> list[tuple[str, list[Evaluation]]]:
+    def _read(self, path: Path, header: str) -> list[tuple[str, list[EvaluatedText]]]:
         """Read the finished steps; those from the first damaged line on are ignored.
 
         Raises:
@@ -120,28 +120,28 @@ class MapJournal:
             raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
         if lines[0] != header:
             raise InputError(f"{path} belongs to a run with other settings: pass another --run_dir, or delete it.")
-        entries: list[tuple[str, list[Evaluation]]] = []
+        entries: list[tuple[str, list[EvaluatedText]]] = []
         for line in lines[1:]:
             try:
                 entry = json.loads(line)
-                entries.append((str(entry["search"]), list(map(Evaluation.from_json, entry["evaluations"]))))
+                entries.append((str(entry["search"]), list(map(EvaluatedText.from_json, entry["evaluations"]))))
             except (ValueError, KeyError, TypeError):
                 break
         return entries
 
-    def lookup(self, search: str, start: int, count: int) -> list[Evaluation] | None:
+    def lookup(self, search: str, start: int, count: int) -> list[EvaluatedText] | None:
         """Return the evaluations of a finished step of a search; None if it is not finished."""
         step = self._steps.get(search, [])[start : start + count]
         return step if len(step) == count else None
 
-    def add(self, search: str, evaluations: Sequence[Evaluation]) -> None:
+    def add(self, search: str, evaluations: Sequence[EvaluatedText]) -> None:
         """Append a finished step; it is in the file when this returns."""
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(_format_step(search, evaluations) + "\n")
 
 
-def _format_step(search: str, evaluations: Sequence[Evaluation]) -> str:
+def _format_step(search: str, evaluations: Sequence[EvaluatedText]) -> str:
     rows = [evaluation.to_json() for evaluation in evaluations]
     return json.dumps({"search": search, "evaluations": rows})
 

@@ -16,7 +16,15 @@ from rewardbench.analysis.map.endpoint import PREFIX, ChatEndpoint
 from rewardbench.analysis.map.fitness import PLANTED, Fitness, ModelReward, PlantedReward, load_reward_model
 from rewardbench.analysis.map.generators import load_generator
 from rewardbench.analysis.map.journal import FILE_NAME, MapJournal, source_hash
-from rewardbench.analysis.map.search import STRATEGIES, Budget, Problem, Search, SearchResult, Strategy, make_archive
+from rewardbench.analysis.map.search import (
+    STRATEGIES,
+    MapProblem,
+    MapSearch,
+    SearchBudget,
+    SearchResult,
+    Strategy,
+    make_archive,
+)
 from rewardbench.analysis.map.summary import MapRun, MapSummary, elite_rows
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.console.progress import StepBar
@@ -101,8 +109,8 @@ def run_map(options: MapOptions) -> FinishedMap:
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:8]
     folder = home_path(options.run_dir) / digest
     journal = MapJournal(folder / FILE_NAME, key)
-    problem = Problem(domain, generator, classifier, fitness)
-    budget = Budget(options.iterations, options.step_size, options.explore)
+    problem = MapProblem(domain, generator, classifier, fitness)
+    budget = SearchBudget(options.iterations, options.step_size, options.explore)
     strategies = STRATEGIES[:1] if options.skip_controls else STRATEGIES
     runs = search_all(problem, budget, strategies, (options.seed, options.runs), journal)
     summary = summarise(problem, runs, budget, options.offset)
@@ -131,7 +139,11 @@ def _load_scoring(domain: Domain, model: ModelSpec, cells: str, seed: int) -> tu
 
 
 def search_all(
-    problem: Problem, budget: Budget, strategies: Sequence[Strategy], seeds: tuple[int, int], journal: MapJournal
+    problem: MapProblem,
+    budget: SearchBudget,
+    strategies: Sequence[Strategy],
+    seeds: tuple[int, int],
+    journal: MapJournal,
 ) -> list[MapRun]:
     """Run all searches, with a progress bar.
 
@@ -148,12 +160,14 @@ def search_all(
         for number in range(count):
             run: dict[Strategy, SearchResult] = {}
             for strategy in strategies:
-                run[strategy] = Search(problem, strategy, budget, (seed, number), journal).run(bar)
+                run[strategy] = MapSearch(problem, strategy, budget, (seed, number), journal).run(bar)
             runs.append(run)
     return runs
 
 
-def summarise(problem: Problem, runs: Sequence[MapRun], budget: Budget, offset: float | None = None) -> MapSummary:
+def summarise(
+    problem: MapProblem, runs: Sequence[MapRun], budget: SearchBudget, offset: float | None = None
+) -> MapSummary:
     """Return the figures of runs.
 
     Args:

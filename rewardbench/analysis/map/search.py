@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rewardbench.analysis.map.cells import CellClassifier
-from rewardbench.analysis.map.domains import Cell, Domain
+from rewardbench.analysis.map.domains import Domain, MapCell
 from rewardbench.analysis.map.fitness import Fitness
-from rewardbench.analysis.map.generators import Draft, TextGenerator, TextRequest
-from rewardbench.analysis.map.journal import Evaluation, MapJournal
+from rewardbench.analysis.map.generators import GeneratedText, MapRequest, TextGenerator
+from rewardbench.analysis.map.journal import EvaluatedText, MapJournal
 from rewardbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ STRATEGIES: tuple[Strategy, ...] = ("map-elites", "random", "uniform")
 
 
 @dataclass(frozen=True)
-class Problem:
+class MapProblem:
     """What a search needs: the domain, the generator, the classifier of cells, and the fitness."""
 
     domain: Domain
@@ -43,7 +43,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Budget:
+class SearchBudget:
     """Size of a search.
 
     Attributes:
@@ -75,10 +75,10 @@ class SearchResult:
         lowest: lowest reward of a text.
     """
 
-    elites: dict[Cell, Evaluation] = field(default_factory=dict)
-    counts: Counter[Cell] = field(default_factory=Counter)
-    sums: dict[Cell, float] = field(default_factory=dict)
-    squares: dict[Cell, float] = field(default_factory=dict)
+    elites: dict[MapCell, EvaluatedText] = field(default_factory=dict)
+    counts: Counter[MapCell] = field(default_factory=Counter)
+    sums: dict[MapCell, float] = field(default_factory=dict)
+    squares: dict[MapCell, float] = field(default_factory=dict)
     filled: list[int] = field(default_factory=list)
     totals: list[float] = field(default_factory=list)
     unknown: int = 0
@@ -114,7 +114,7 @@ def make_archive(domain: Domain) -> CategoricalArchive:
     )
 
 
-class Search:
+class MapSearch:
     """One search: a strategy with its budget and seeds.
 
     Args:
@@ -126,7 +126,7 @@ class Search:
     """
 
     def __init__(
-        self, problem: Problem, strategy: Strategy, budget: Budget, seeds: tuple[int, int], journal: MapJournal
+        self, problem: MapProblem, strategy: Strategy, budget: SearchBudget, seeds: tuple[int, int], journal: MapJournal
     ) -> None:
         self._problem, self._strategy, self._budget, self._journal = problem, strategy, budget, journal
         self._seeds = (*seeds, STRATEGIES.index(strategy))
@@ -147,7 +147,7 @@ class Search:
                 done()
         return self._result
 
-    def _evaluate(self, start: int, count: int) -> list[Evaluation]:
+    def _evaluate(self, start: int, count: int) -> list[EvaluatedText]:
         """Generate texts, read their cells, and score those with a cell."""
         requests, parents = self._requests(start, count)
         drafts = self._problem.generator.generate(requests)
@@ -158,45 +158,47 @@ class Search:
             scores = self._problem.fitness.score([drafts[index].text for index in known])
             for index, score in zip(known, scores, strict=True):
                 rewards[index] = float(score) if isfinite(score) else None
-        evaluations: list[Evaluation] = []
+        evaluations: list[EvaluatedText] = []
         for index, request in enumerate(requests):
             evaluations.append(
-                Evaluation(start + index, drafts[index], cells[index], rewards[index], parents[index], request.target)
+                EvaluatedText(
+                    start + index, drafts[index], cells[index], rewards[index], parents[index], request.target
+                )
             )
         return evaluations
 
-    def _cells(self, drafts: Sequence[Draft]) -> list[Cell | None]:
+    def _cells(self, drafts: Sequence[GeneratedText]) -> list[MapCell | None]:
         """Return the cell of each text; None for an empty one, and for a cell that the domain does not have."""
         filled = [index for index, draft in enumerate(drafts) if draft.text.strip()]
-        cells: list[Cell | None] = [None] * len(drafts)
+        cells: list[MapCell | None] = [None] * len(drafts)
         known = set(self._problem.domain.cells)
         classified = self._problem.classifier.classify([drafts[index].text for index in filled])
         for index, cell in zip(filled, classified, strict=True):
             cells[index] = cell if cell in known else None
         return cells
 
-    def _requests(self, start: int, count: int) -> tuple[list[TextRequest], list[int | None]]:
+    def _requests(self, start: int, count: int) -> tuple[list[MapRequest], list[int | None]]:
         """Return the requests of a step, and the iterations of the parents."""
         rng = np.random.default_rng([*self._seeds, start])
         cells = self._problem.domain.cells
-        requests: list[TextRequest] = []
+        requests: list[MapRequest] = []
         parents: list[int | None] = []
         for iteration in range(start, start + count):
             seed = int(rng.integers(2**31))
             parent: int | None = None
             if self._strategy == "random":
-                request = TextRequest(seed)
+                request = MapRequest(seed)
             elif self._strategy == "uniform":
-                request = TextRequest(seed, cells[int(rng.integers(len(cells)))])
+                request = MapRequest(seed, cells[int(rng.integers(len(cells)))])
             elif iteration < len(cells) or not self._result.elites:
-                request = TextRequest(seed, cells[iteration % len(cells)])
+                request = MapRequest(seed, cells[iteration % len(cells)])
             else:
                 request, parent = self._child(seed, rng)
             requests.append(request)
             parents.append(parent)
         return requests, parents
 
-    def _child(self, seed: int, rng: np.random.Generator) -> tuple[TextRequest, int]:
+    def _child(self, seed: int, rng: np.random.Generator) -> tuple[MapRequest, int]:
         """Return the request for a child of a random elite, and the iteration of the elite."""
         elites = self._result.elites
         filled = sorted(elites)
@@ -208,12 +210,12 @@ class Search:
             candidates = [cell for cell in cells if cell not in elites] or nearby
             target = candidates[int(rng.integers(len(candidates)))]
         elite = elites[source]
-        return TextRequest(seed, target, elite.draft, source), elite.iteration
+        return MapRequest(seed, target, elite.draft, source), elite.iteration
 
-    def _add(self, evaluations: Sequence[Evaluation]) -> None:
+    def _add(self, evaluations: Sequence[EvaluatedText]) -> None:
         """Add a step to the archive and to the counts."""
         result = self._result
-        scored: list[Evaluation] = []
+        scored: list[EvaluatedText] = []
         for evaluation in evaluations:
             cell, reward = evaluation.cell, evaluation.reward
             if cell is None:
@@ -236,7 +238,7 @@ class Search:
         result.filled.append(int(stats.num_elites))
         result.totals.append(float(stats.qd_score))
 
-    def _add_elites(self, scored: Sequence[Evaluation]) -> None:
+    def _add_elites(self, scored: Sequence[EvaluatedText]) -> None:
         """Add scored texts to the archive of pyribs, and read the new elites from it."""
         texts = np.empty(len(scored), dtype=object)
         measures = np.empty((len(scored), 2), dtype=object)

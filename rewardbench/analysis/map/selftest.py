@@ -11,12 +11,12 @@ from rewardbench.analysis.map.generators import TemplateGenerator
 from rewardbench.analysis.map.journal import MapJournal
 from rewardbench.analysis.map.picture import draw_map
 from rewardbench.analysis.map.run import search_all
-from rewardbench.analysis.map.search import STRATEGIES, Budget, Problem, make_archive
+from rewardbench.analysis.map.search import STRATEGIES, MapProblem, SearchBudget, make_archive
 from rewardbench.analysis.map.summary import MapRun, MapSummary
 from rewardbench.analysis.report import Report, Value, parse_bars
 
 SEEDS = 5
-BUDGET = Budget(iterations=2500, step_size=50, explore=0.3)
+BUDGET = SearchBudget(iterations=2500, step_size=50, explore=0.3)
 PLANTED_LOWEST = ("sonnet", "reflective")
 BARS = parse_bars(
     "coverage>=1 qd_ratio_vs_random>=1.10 qd_ratio_vs_uniform>=1.05 "
@@ -24,7 +24,7 @@ BARS = parse_bars(
 )
 
 
-def selftest(seeds: int | None = None, budget: Budget = BUDGET) -> Report:
+def selftest(seeds: int | None = None, budget: SearchBudget = BUDGET) -> Report:
     """Map the planted reward with each seed, which also draws the weights of the words.
 
     Args:
@@ -37,7 +37,7 @@ def selftest(seeds: int | None = None, budget: Budget = BUDGET) -> Report:
     offsets: list[float] = []
     for seed in range(seeds or SEEDS):
         reward = PlantedReward(domain, seed)
-        problem = Problem(domain, TemplateGenerator(domain), RuleClassifier(domain), reward)
+        problem = MapProblem(domain, TemplateGenerator(domain), RuleClassifier(domain), reward)
         runs += search_all(problem, budget, STRATEGIES, (seed, 1), MapJournal(None, {}))
         offsets.append(reward.floor or 0.0)
     summary = MapSummary(domain, runs, offsets, budget.step_size)
