@@ -34,8 +34,7 @@ FEWEST = 20
 _BISECTION_STEPS = 60
 _GRID_CELLS = 2_048
 _DRAWS = 2_000
-_NUMBERS = 2 * 10**7
-"""Random numbers of a noise floor with clusters."""
+_MOST_RANDOM_NUMBERS = 2 * 10**7
 
 
 @dataclass(frozen=True)
@@ -318,8 +317,8 @@ def clustered_floor(
     sums = np.bincount(codes * bins + index, residuals, groups * bins).reshape(groups, bins) / len(residuals)
     random = np.random.default_rng(seed)
     errors: list[FloatArray] = []
-    draws = min(_DRAWS, max(200, _NUMBERS // groups))
-    rows = max(1, _NUMBERS // (10 * groups))
+    draws = min(_DRAWS, max(200, _MOST_RANDOM_NUMBERS // groups))
+    rows = max(1, _MOST_RANDOM_NUMBERS // (10 * groups))
     for first in range(0, draws, rows):
         signs = 2.0 * random.integers(0, 2, (min(rows, draws - first), groups), dtype=np.int8) - 1.0
         errors.append(np.abs(signs @ sums).sum(axis=1))
