@@ -115,7 +115,9 @@ def run_map(options: MapOptions) -> FinishedMap:
     runs = search_all(problem, budget, strategies, (options.seed, options.runs), journal)
     summary = summarise(problem, runs, budget, options.offset)
     _write_files(folder, summary, options.archive)
-    return FinishedMap(summary, options.model.model, folder, {"model": options.model.model, **key})
+    name = options.model.model
+    label = Path(name).name if home_path(name).is_dir() else name
+    return FinishedMap(summary, label, folder, {"model": name, **key})
 
 
 def _load_scoring(domain: Domain, model: ModelSpec, cells: str, seed: int) -> tuple[Fitness, CellClassifier]:
