@@ -10,10 +10,10 @@ from groups import mirror, scored, suite_of
 from synthetic import mirrors, scores, store
 
 from rewardbench import InputError, evaluate
-from rewardbench.analysis import bias
-from rewardbench.analysis.planted_bias import PlantedJudge, judge_position, measure_planted_bias
-from rewardbench.analysis.style_features import FEATURES, measure_style, response_texts
-from rewardbench.analysis.style_pairs import collect_pairs, fit_style
+from rewardbench.analysis.bias import run as bias
+from rewardbench.analysis.bias.planted import PlantedJudge, judge_position, measure_planted_bias
+from rewardbench.analysis.bias.style_features import FEATURES, measure_style, response_texts
+from rewardbench.analysis.bias.style_pairs import collect_pairs, fit_style
 from rewardbench.stats.regression import fit_linear, fit_logistic, independent_columns
 from rewardbench.types import Item, Message
 
@@ -94,7 +94,7 @@ def test_planted_biases_are_recovered():
 
 
 def test_a_judge_without_position_bias_is_consistent(monkeypatch):
-    monkeypatch.setattr("rewardbench.analysis.planted_bias.POSITION_SHARE", 0.0)
+    monkeypatch.setattr("rewardbench.analysis.bias.planted.POSITION_SHARE", 0.0)
     biases, inconsistencies = judge_position(np.random.default_rng(0), 50)
     assert {*biases, *inconsistencies} == {0.0}
 

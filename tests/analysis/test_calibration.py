@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rewardbench.analysis import calibration
-from rewardbench.analysis.calibration import CalibrationOptions, analyze, selftest, simulate_margins
+from rewardbench.analysis.calibration import run as calibration
+from rewardbench.analysis.calibration.run import CalibrationOptions, analyze, selftest, simulate_margins
 from rewardbench.console.pictures import open_figure
 from rewardbench.errors import InputError
 from rewardbench.results.scored import ModelScores

@@ -9,9 +9,8 @@ from repository import ROOT
 from scipy import stats
 from synthetic import mirrors, scores, store
 
-from rewardbench.analysis import correlation
-from rewardbench.analysis.correlate import CorrelateOptions, analyze, selftest
-from rewardbench.analysis.correlation import (
+from rewardbench.analysis.correlate import correlation
+from rewardbench.analysis.correlate.correlation import (
     bootstrap_coefficients,
     coefficient,
     correlate,
@@ -19,6 +18,7 @@ from rewardbench.analysis.correlation import (
     leave_one_out,
     within_groups,
 )
+from rewardbench.analysis.correlate.run import CorrelateOptions, analyze, selftest
 from rewardbench.analysis.output import write_report
 from rewardbench.analysis.report import format_value
 from rewardbench.errors import InputError

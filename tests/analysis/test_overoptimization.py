@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from rewardbench.analysis import overoptimization
 from rewardbench.analysis.output import write_report
-from rewardbench.analysis.overoptimization import (
+from rewardbench.analysis.overoptimization import run as overoptimization
+from rewardbench.analysis.overoptimization.run import (
     OveroptimizationOptions,
     analyze,
     combine_scores,

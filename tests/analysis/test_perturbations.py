@@ -3,8 +3,8 @@
 import pytest
 from groups import answer, row
 
-from rewardbench.analysis.perturbations import PERTURBATIONS, asks_for_form, perturb, read_texts
-from rewardbench.analysis.perturbed_suite import count_failed_labels, perturb_suite, read_cells
+from rewardbench.analysis.robustness.perturbations import PERTURBATIONS, asks_for_form, perturb, read_texts
+from rewardbench.analysis.robustness.suite import count_failed_labels, perturb_suite, read_cells
 from rewardbench.suites import load_suite
 from rewardbench.types import Item, Message
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from rewardbench import InputError
-from rewardbench.analysis import robustness
-from rewardbench.analysis.decision_flips import measure_robustness
-from rewardbench.analysis.planted_robustness import PlantedFragile, planted_suite
-from rewardbench.analysis.robustness import RobustnessOptions, analyze, make_report
+from rewardbench.analysis.robustness import run as robustness
+from rewardbench.analysis.robustness.flips import measure_robustness
+from rewardbench.analysis.robustness.planted import PlantedFragile, planted_suite
+from rewardbench.analysis.robustness.run import RobustnessOptions, analyze, make_report
 from rewardbench.settings import ModelSpec
 
 

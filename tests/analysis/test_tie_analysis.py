@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rewardbench.analysis import tie_analysis, tie_models, ties
-from rewardbench.analysis.tie_data import read_comparisons
-from rewardbench.analysis.tie_models import LabelledPairs
-from rewardbench.analysis.ties import TiesOptions, analyze, selftest, simulate_comparisons
+from rewardbench.analysis.ties import fit as tie_fit
+from rewardbench.analysis.ties import models as tie_models
+from rewardbench.analysis.ties import run as ties
+from rewardbench.analysis.ties.data import read_comparisons
+from rewardbench.analysis.ties.models import LabelledPairs
+from rewardbench.analysis.ties.run import TiesOptions, analyze, selftest, simulate_comparisons
 from rewardbench.console.pictures import open_figure
 from rewardbench.errors import InputError
 from rewardbench.results.scored import ModelScores
@@ -72,7 +74,7 @@ def test_one_difference_has_the_fit_of_the_counts():
 def test_the_order_of_a_pair_does_not_matter():
     pairs = pairs_of(500)
     assert tie_models.fit_davidson(swapped(pairs)).beta == pytest.approx(tie_models.fit_davidson(pairs).beta, rel=1e-5)
-    losses, other = tie_analysis.held_out_losses(pairs), tie_analysis.held_out_losses(swapped(pairs))
+    losses, other = tie_fit.held_out_losses(pairs), tie_fit.held_out_losses(swapped(pairs))
     for name in tie_models.PREDICTORS:
         assert other[name] == pytest.approx(losses[name], rel=1e-3), name
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from rewardbench.analysis.reliability import ModelCalibration, ReliabilityBin
+    from rewardbench.analysis.calibration.reliability import ModelCalibration, ReliabilityBin
     from rewardbench.types import CalibrationErrors
 
 MOST_ROWS = 40

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from rewardbench.analysis.perturbations import PERTURBATIONS, asks_for_form, perturb
+from rewardbench.analysis.robustness.perturbations import PERTURBATIONS, asks_for_form, perturb
 from rewardbench.builders.check import Checked
 from rewardbench.builders.mirrors import response_text
 from rewardbench.builders.request import SUITE_NAMES

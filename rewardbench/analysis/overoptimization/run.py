@@ -1,4 +1,4 @@
-"""Over-optimisation: where optimising a reward model harder lowers the gold reward, and whether ensembles resist."""
+"""Run the analysis of over-optimization, and its toy with a planted cliff."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from rewardbench.analysis.candidate_inputs import GoldPool, read_gold_pool
 from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes
 from rewardbench.analysis.options import OptionHelp
-from rewardbench.analysis.overoptimization_toy import toy_candidates
+from rewardbench.analysis.overoptimization.toy import toy_candidates
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
 from rewardbench.analysis.selection import best_of_n, choose_ns, kl_bound, limits, resample_curves
 from rewardbench.comparison.compare import ComparedResult

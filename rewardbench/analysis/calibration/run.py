@@ -1,7 +1,4 @@
-"""Calibration: can the margins of a reward model be read as probabilities, and by which number must they be divided?
-
-The statistics are those of `metrics.calibration`, which documents the formulas and their sources.
-"""
+"""Run the analysis of calibration, and its self-test on planted temperatures."""
 
 from __future__ import annotations
 
@@ -14,9 +11,9 @@ from typing import Annotated
 
 import numpy as np
 
-from rewardbench.analysis.calibration_figure import draw_calibration
+from rewardbench.analysis.calibration.figure import draw_calibration
+from rewardbench.analysis.calibration.reliability import Breakdown, ModelCalibration, calibrate_model
 from rewardbench.analysis.options import OptionHelp
-from rewardbench.analysis.reliability import Breakdown, ModelCalibration, calibrate_model
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars, source_of
 from rewardbench.comparison.compare import ComparedResult, read_compared
 from rewardbench.errors import InputError

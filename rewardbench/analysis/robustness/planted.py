@@ -6,10 +6,10 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from rewardbench.analysis.decision_flips import measure_robustness
-from rewardbench.analysis.perturbations import PERTURBATIONS, read_texts
-from rewardbench.analysis.perturbed_suite import count_failed_labels, perturb_suite
 from rewardbench.analysis.report import Value
+from rewardbench.analysis.robustness.flips import measure_robustness
+from rewardbench.analysis.robustness.perturbations import PERTURBATIONS, read_texts
+from rewardbench.analysis.robustness.suite import count_failed_labels, perturb_suite
 from rewardbench.console.progress import StepBar
 from rewardbench.console.terminal import make_console
 from rewardbench.scorers.base import BaseScorer

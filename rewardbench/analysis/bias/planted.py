@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rewardbench.analysis.style_pairs import collect_pairs, fit_style
+from rewardbench.analysis.bias.style_pairs import collect_pairs, fit_style
 from rewardbench.console.progress import StepBar
 from rewardbench.console.terminal import make_console
 from rewardbench.evaluation import evaluate

@@ -8,7 +8,7 @@ from math import log, sqrt
 import numpy as np
 
 from rewardbench import stats
-from rewardbench.analysis.tie_models import (
+from rewardbench.analysis.ties.models import (
     PREDICTORS,
     TIE,
     LabelledPairs,

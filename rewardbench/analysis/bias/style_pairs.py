@@ -10,7 +10,7 @@ from math import isfinite
 import numpy as np
 
 from rewardbench import stats
-from rewardbench.analysis.style_features import FEATURES, measure_style, response_texts
+from rewardbench.analysis.bias.style_features import FEATURES, measure_style, response_texts
 from rewardbench.errors import InputError
 from rewardbench.metrics import grade, is_scored
 from rewardbench.metrics.judge_bias import writer

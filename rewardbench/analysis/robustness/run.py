@@ -1,4 +1,4 @@
-"""Robustness: how often a model changes its decision where a perturbation changes the text, but not its meaning."""
+"""Run the analysis of robustness, and its self-test on a planted fragile model."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from rewardbench.analysis.decision_flips import Robustness, measure_robustness
 from rewardbench.analysis.figures import BLUE, GREY, ORANGE, label_axes
 from rewardbench.analysis.options import OptionHelp
-from rewardbench.analysis.perturbations import PERTURBATIONS
-from rewardbench.analysis.perturbed_suite import PerturbedSuite
-from rewardbench.analysis.planted_robustness import BARS, measure_planted_robustness
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
+from rewardbench.analysis.robustness.flips import Robustness, measure_robustness
+from rewardbench.analysis.robustness.perturbations import PERTURBATIONS
+from rewardbench.analysis.robustness.planted import BARS, measure_planted_robustness
+from rewardbench.analysis.robustness.suite import PerturbedSuite
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.errors import InputError
 from rewardbench.settings import ModelSpec

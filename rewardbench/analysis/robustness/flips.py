@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rewardbench import stats
-from rewardbench.analysis.perturbations import PERTURBATIONS
-from rewardbench.analysis.perturbed_suite import PerturbedItem, PerturbedSuite, perturb_suite
+from rewardbench.analysis.robustness.perturbations import PERTURBATIONS
+from rewardbench.analysis.robustness.suite import PerturbedItem, PerturbedSuite, perturb_suite
 from rewardbench.console.progress import StepBar
 from rewardbench.console.terminal import make_console
 from rewardbench.errors import InputError

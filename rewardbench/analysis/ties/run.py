@@ -1,7 +1,4 @@
-"""Ties: do small score differences predict that two responses are equally good, and how small must they be?
-
-`tie_models` has the models and their sources; the Ties score of RewardBench 2 is `metrics.ties`.
-"""
+"""Run the analysis of ties, and its self-test on planted ties."""
 
 from __future__ import annotations
 
@@ -16,9 +13,10 @@ import numpy as np
 
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
-from rewardbench.analysis.tie_analysis import Loss, TieAnalysis, analyze_comparisons
-from rewardbench.analysis.tie_data import LabelledComparisons, read_comparisons
-from rewardbench.analysis.tie_models import (
+from rewardbench.analysis.ties.data import LabelledComparisons, read_comparisons
+from rewardbench.analysis.ties.figure import draw_ties
+from rewardbench.analysis.ties.fit import Loss, TieAnalysis, analyze_comparisons
+from rewardbench.analysis.ties.models import (
     PREDICTORS,
     LabelledPairs,
     davidson_probabilities,
@@ -28,7 +26,6 @@ from rewardbench.analysis.tie_models import (
     predict,
     rao_kupper_probabilities,
 )
-from rewardbench.analysis.ties_figure import draw_ties
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.errors import InputError
 from rewardbench.metrics.calibration import FloatArray

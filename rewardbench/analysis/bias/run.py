@@ -1,7 +1,4 @@
-"""Bias: how style (length, lists, markdown, refusal, hedging, praise, authorship) and position move a model's choices.
-
-The margin of each right-wrong pair is regressed on the differences of style of its two responses.
-"""
+"""Run the analysis of bias, and its self-test on planted biases."""
 
 from __future__ import annotations
 
@@ -13,11 +10,11 @@ from math import isnan
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rewardbench import stats
+from rewardbench.analysis.bias.planted import BARS, measure_planted_bias
+from rewardbench.analysis.bias.style_pairs import StyleEffect, StyleFit, StylePairs, collect_pairs, fit_style
 from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes
 from rewardbench.analysis.options import OptionHelp
-from rewardbench.analysis.planted_bias import BARS, measure_planted_bias
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars, source_of
-from rewardbench.analysis.style_pairs import StyleEffect, StyleFit, StylePairs, collect_pairs, fit_style
 from rewardbench.comparison.compare import ComparedResult, read_compared, with_suite
 from rewardbench.errors import InputError
 from rewardbench.results.scored import ModelScores, hash_of_ids

@@ -1,4 +1,4 @@
-"""Correlate: whether models with a higher score do better downstream, overall, within a lineage and at the top."""
+"""Run the analysis of correlations, and its self-test on planted ones."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from rewardbench.analysis.correlate_figure import ScatterPanel, draw_panels
-from rewardbench.analysis.correlation import (
+from rewardbench.analysis.correlate.correlation import (
     COEFFICIENTS,
     FEWEST,
     MOST_RESAMPLED,
@@ -21,7 +20,8 @@ from rewardbench.analysis.correlation import (
     leave_one_out,
     within_groups,
 )
-from rewardbench.analysis.model_table import ModelTable, is_table, join, read_table, table_of_results
+from rewardbench.analysis.correlate.figure import ScatterPanel, draw_panels
+from rewardbench.analysis.correlate.model_table import ModelTable, is_table, join, read_table, table_of_results
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
 from rewardbench.comparison.compare import ComparedResult

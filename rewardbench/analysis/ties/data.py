@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardbench.analysis.report import source_of
-from rewardbench.analysis.tie_models import LabelledPairs
+from rewardbench.analysis.ties.models import LabelledPairs
 from rewardbench.comparison.compare import ComparedResult, read_compared
 from rewardbench.errors import InputError
 from rewardbench.metrics import is_scored, rule_of

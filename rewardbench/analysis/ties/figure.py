@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rewardbench.analysis.figures import BLUE, GREEN, GREY, ORANGE, label_axes
-from rewardbench.analysis.tie_models import TIE, davidson_probabilities, rao_kupper_probabilities
+from rewardbench.analysis.ties.models import TIE, davidson_probabilities, rao_kupper_probabilities
 from rewardbench.console.terminal import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from rewardbench.analysis.tie_analysis import TieAnalysis
+    from rewardbench.analysis.ties.fit import TieAnalysis
 
 LONGEST_LABEL = 30
 
