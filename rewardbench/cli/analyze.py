@@ -167,6 +167,7 @@ def _run(row: AnalysisRow, inputs: list[str], build: Callable[[], object], outpu
     """
     from rewardbench.analysis.output import write_report
     from rewardbench.analysis.report import parse_bar
+    from rewardbench.console.logging import quieten
 
     module = row.load()
     checks = tuple(map(parse_bar, output.check or ()))
@@ -177,6 +178,7 @@ def _run(row: AnalysisRow, inputs: list[str], build: Callable[[], object], outpu
         settings: dict[str, object] = {"selftest": True, "seeds": output.seeds}
     else:
         arguments = build()
+        quieten(loads_weights=_loads_weights(arguments))
         report = module.analyze(inputs, arguments)
         settings = {"inputs": inputs, **asdict(cast("Any", arguments))}
     files = write_report(report, Path(output.output_dir), settings)
@@ -189,6 +191,14 @@ def _run(row: AnalysisRow, inputs: list[str], build: Callable[[], object], outpu
     if missed:
         echo(f"Missed: {', '.join(missed)}.", error=True)
         raise typer.Exit(1)
+
+
+def _loads_weights(arguments: object) -> bool:
+    """Return True if an option names a model that runs in this process, or may do so."""
+    from rewardbench.settings import ModelSpec
+
+    values = vars(arguments).values()
+    return any(isinstance(value, ModelSpec) or str(value).startswith("hf:") for value in values)
 
 
 def _print_report(report: Report, files: Mapping[str, str]) -> None:
