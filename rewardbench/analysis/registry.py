@@ -50,22 +50,40 @@ class AnalysisRow:
 
 
 ANALYSES: tuple[AnalysisRow, ...] = (
-    AnalysisRow("ties", "A result of data with ties, or a csv of battles", "Davidson and Rao-Kupper models of ties"),
-    AnalysisRow("calibration", "Results (.json)", "Temperature and calibration errors of margins"),
-    AnalysisRow("graded", "Results (.json) of data whose labels have a strength", "Margin against strength of labels"),
-    AnalysisRow("best-of-n", "Candidates (.jsonl), or results (.json)", "Gold reward of the best of n completions"),
-    AnalysisRow("overoptimization", "Candidates (.jsonl), or results (.json)", "Gold reward against KL; ensembles"),
-    AnalysisRow("correlate", "Tables (.csv, .json), or results and a table", "Score against downstream performance"),
-    AnalysisRow("bias", "Results (.json)", "Effects of style and position on the choices of a model"),
-    AnalysisRow("robustness", "", "Decisions that change where a text changes but its meaning does not"),
-    AnalysisRow("word-pairs", "", "Reward of a plain term against its euphemism in the same sentence"),
-    AnalysisRow("audit", "Results of one suite", "Labels to review, leaks of single features, conflicts"),
-    AnalysisRow("ceiling", "Results, if any", "Highest accuracy that noisy labels allow"),
-    AnalysisRow("scaling", "Results of one suite, or a table", "Accuracy against parameters by family"),
-    AnalysisRow("map", "", "Best text of each cell of two attributes, such as poems by genre and tone"),
-    AnalysisRow("features", "Results (.json)", "Features of a layer and what their removal does to the reward"),
-    AnalysisRow("iterate", "Candidates (.jsonl), or none with --toy", "Gain of k rounds of labels over one round"),
-    AnalysisRow("judge-cost", "Results (.json)", "Accuracy, agreement and cost of reward models and judges"),
-    AnalysisRow("chatbench", "Replies (.jsonl)", "Replies of chat models in chains of turns, judged by verifiers"),
-    AnalysisRow("mt", "Replies (.jsonl)", "Ratings of two turns by a judge, and what difference they detect"),
+    AnalysisRow(
+        "ties", "A result of data with ties, or a csv of battles", "Fit Davidson's and Rao-Kupper's models of ties"
+    ),
+    AnalysisRow("calibration", "Results (.json)", "Measure the temperature and the calibration errors of margins"),
+    AnalysisRow(
+        "graded",
+        "Results (.json) of data whose labels have a strength",
+        "Correlate margins with the strength of labels",
+    ),
+    AnalysisRow(
+        "best-of-n", "Candidates (.jsonl), or results (.json)", "Measure the gold reward of the best of n completions"
+    ),
+    AnalysisRow(
+        "overoptimization",
+        "Candidates (.jsonl), or results (.json)",
+        "Measure gold reward against KL, for a score and for ensembles",
+    ),
+    AnalysisRow(
+        "correlate", "Tables (.csv, .json), or results and a table", "Correlate scores with downstream performance"
+    ),
+    AnalysisRow("bias", "Results (.json)", "Measure the effects of style and position on the choices of a model"),
+    AnalysisRow("robustness", "", "Count decisions that change where a text changes but its meaning does not"),
+    AnalysisRow("word-pairs", "", "Compare the rewards of a plain term and its euphemism in the same sentence"),
+    AnalysisRow(
+        "audit", "Results of one suite", "Rank labels to review, and find leaks of single features and conflicts"
+    ),
+    AnalysisRow("ceiling", "Results, if any", "Compute the highest accuracy that noisy labels allow"),
+    AnalysisRow("scaling", "Results of one suite, or a table", "Fit accuracy against parameters, by family"),
+    AnalysisRow("map", "", "Search the best text of each cell of two attributes, such as genre and tone"),
+    AnalysisRow("features", "Results (.json)", "Rank the features of a layer by what their removal does to the reward"),
+    AnalysisRow(
+        "iterate", "Candidates (.jsonl), or none with --toy", "Measure the gain of k rounds of labels over one round"
+    ),
+    AnalysisRow("judge-cost", "Results (.json)", "Compare accuracy, agreement and cost of reward models and judges"),
+    AnalysisRow("chatbench", "Replies (.jsonl)", "Judge the replies of chat models in chains of turns by verifiers"),
+    AnalysisRow("mt", "Replies (.jsonl)", "Rate two-turn replies by a judge, with the difference that can be detected"),
 )
