@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,11 +10,25 @@ from pathlib import Path
 from rewardbench.analysis.report import Report
 from rewardbench.console.pictures import open_figure, svg_of
 from rewardbench.console.strict_json import dump
+from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
 
 DPI = 150
 _NOT_DRAWN = re.compile("<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
 """Parts of an SVG file that an element of a page does not need; its style would apply to the page."""
+
+
+def check_folder(folder: Path) -> None:
+    """Check that files can be written into a folder, which need not exist, before an analysis takes its time.
+
+    Raises:
+        InputError: if they cannot.
+    """
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"Reports cannot be written to {folder}: {place} is not a folder that you can write to.")
 
 
 def write_report(report: Report, folder: Path, settings: dict[str, object]) -> dict[str, str]:

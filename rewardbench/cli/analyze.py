@@ -165,12 +165,14 @@ def _run(row: AnalysisRow, inputs: list[str], build: Callable[[], object], outpu
     Raises:
         typer.Exit: with code 1, if a value does not keep a bound.
     """
-    from rewardbench.analysis.output import write_report
+    from rewardbench.analysis.output import check_folder, write_report
     from rewardbench.analysis.report import parse_bar
     from rewardbench.console.logging import quieten
 
     module = row.load()
     checks = tuple(map(parse_bar, output.check or ()))
+    folder = Path(output.output_dir)
+    check_folder(folder)
     if output.selftest:
         if inputs:
             raise InputError(f"--selftest makes its own data: leave out {inputs[0]}.")
@@ -181,7 +183,7 @@ def _run(row: AnalysisRow, inputs: list[str], build: Callable[[], object], outpu
         quieten(loads_weights=_loads_weights(arguments))
         report = module.analyze(inputs, arguments)
         settings = {"inputs": inputs, **asdict(cast("Any", arguments))}
-    files = write_report(report, Path(output.output_dir), settings)
+    files = write_report(report, folder, settings)
     report = replace(report, bars=(*report.bars, *checks))
     missed = report.missed()
     if output.as_json:

@@ -97,10 +97,12 @@ def test_selftest_exits_1_if_a_bound_is_missed(coin, capsys):
         (["coin", "--check", "luck>=1"], "There is no value 'luck' to check; the values are throws, share, model."),
         (["coin", "--seeds", "3"], "--seeds is for --selftest"),
         (["coin", "a.json", "--selftest"], "--selftest makes its own data: leave out a.json."),
+        (["coin", "--output_dir", "taken/analysis"], "Reports cannot be written to taken/analysis"),
         (["dice"], "No such command 'dice'"),
     ],
 )
 def test_bad_input_is_one_line(coin, capsys, arguments, message):
+    (coin / "taken").write_text("a file")
     assert run(*arguments) == 2
     error = capsys.readouterr().err
     assert message in error
