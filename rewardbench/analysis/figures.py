@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -35,6 +38,19 @@ def short_name(model: str) -> str:
     ('my-rm', 'org/my-rm')
     """
     return Path(model).name if model.startswith(("/", "~", "./", "../")) else model
+
+
+def error_bars(values: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> np.ndarray:
+    """Return the lengths of error bars below and above values: [2, values].
+
+    A length is 0 where a limit is unknown, or beyond its value by a rounding error.
+
+    >>> error_bars([1.0, 2.0], [0.5, 2.0], [1.5, float("nan")]).tolist()
+    [[0.5, 0.0], [0.5, 0.0]]
+    """
+    middle = np.atleast_1d(np.asarray(values, dtype=float))
+    lengths = np.stack([middle - np.atleast_1d(lows), np.atleast_1d(highs) - middle])
+    return np.asarray(np.clip(np.nan_to_num(lengths), 0, None))
 
 
 def label_axes(axes: Axes, title: str, x: str, y: str) -> None:

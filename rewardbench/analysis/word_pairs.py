@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from rewardbench.analysis.figures import BLUE, GREY, ORANGE, label_axes
+from rewardbench.analysis.figures import BLUE, GREY, ORANGE, error_bars, label_axes
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
 from rewardbench.comparison.compare import ComparedResult
@@ -351,7 +351,7 @@ def _draw_column(axes: Axes, rewards: TermRewards, items: Sequence[TermDifferenc
     """Draw some pairs, the first one at the top."""
     for position, item in enumerate(items):
         colour, mark = (GREY, "s") if item.pair.is_control else (BLUE, "o")
-        errors = [[item.value - item.low], [item.high - item.value]]
+        errors = error_bars(item.value, item.low, item.high)
         axes.errorbar(
             item.value, position, xerr=errors, color=colour, marker=mark, markersize=4, capsize=2, linewidth=1
         )

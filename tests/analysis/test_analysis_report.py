@@ -4,6 +4,7 @@ from math import nan
 
 import pytest
 
+from rewardbench.analysis.figures import error_bars
 from rewardbench.analysis.report import Report, ReportTable, format_value, parse_bar
 from rewardbench.errors import InputError
 
@@ -33,3 +34,8 @@ def test_json_names_the_columns_of_a_table():
     assert content["tables"] == [{"title": "t", "rows": [{"a": 1, "b": None}]}]
     assert content["missed"] == ["x>0 (is nan)"]
     assert format_value(nan) == "nan"
+
+
+def test_an_error_bar_is_never_negative():
+    """A limit may be beyond its value by a rounding error, which matplotlib rejects."""
+    assert error_bars([0.5, 0.5], [0.5 + 1e-16, 0.2], [0.4, nan]).tolist() == [[0, 0.3], [0, 0]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rewardbench import stats
 from rewardbench.analysis.bias.planted import BARS, measure_planted_bias
 from rewardbench.analysis.bias.style_pairs import StyleEffect, StyleFit, StylePairs, collect_pairs, fit_style
-from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes
+from rewardbench.analysis.figures import COLOURS, GREY, MARKS, error_bars, label_axes
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars, source_of
 from rewardbench.comparison.compare import ComparedResult, read_compared, with_suite
@@ -240,7 +240,7 @@ def _draw(figure: Figure, models: Sequence[ModelBias]) -> None:
         style = _marker(number)
         for effect in model.fit.effects:
             position = names.index(effect.name) + offset
-            errors = [[effect.value - effect.low], [effect.high - effect.value]]
+            errors = error_bars(effect.value, effect.low, effect.high)
             left.errorbar(effect.value, position, xerr=errors, markersize=5, capsize=2, **style)
         _draw_accuracy(right, number, model.fit, style)
     left.axvline(0, color=GREY, linewidth=0.8, zorder=0)
@@ -271,7 +271,7 @@ def _marker(number: int) -> dict[str, Any]:
 def _draw_accuracy(axes: Axes, number: int, fit: StyleFit, style: Mapping[str, Any]) -> None:
     """Draw the accuracy of a model as scored (hollow) above that at equal style (filled)."""
     for mean, offset, fill in ((fit.accuracy, -0.13, "white"), (fit.style_controlled, 0.13, style["color"])):
-        errors = [[100 * (mean.value - mean.low)], [100 * (mean.high - mean.value)]]
+        errors = 100 * error_bars(mean.value, mean.low, mean.high)
         axes.errorbar(
             100 * mean.value, number + offset, xerr=errors, markersize=6, capsize=2, markerfacecolor=fill, **style
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, ORANGE, label_axes
+from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, ORANGE, error_bars, label_axes
 from rewardbench.console.terminal import printable
 
 if TYPE_CHECKING:
@@ -68,13 +68,11 @@ def _draw_reliability(axes: Axes, models: Sequence[ModelCalibration], is_scaled:
         bins = _bins(model, is_scaled)
         x = np.array([point.confidence for point in bins])
         right = np.array([point.right for point in bins])
-        below = right - np.array([point.low for point in bins])
-        above = np.array([point.high for point in bins]) - right
         if len(models) == 1:
             chance = np.array([point.chance for point in bins])
             lower, upper = np.maximum(x - chance, 0), np.minimum(x + chance, 1)
             axes.fill_between(x, lower, upper, color=GREY, alpha=0.25, linewidth=0, label="chance, 95 %")
-        errors = np.maximum([below, above], 0)
+        errors = error_bars(right, [point.low for point in bins], [point.high for point in bins])
         label = "observed, 95 % interval" if len(models) == 1 else _short(model.model)
         axes.errorbar(x, right, errors, color=colour, marker=mark, markersize=5, linewidth=1.2, capsize=2, label=label)
     if len(models) == 1:

@@ -12,7 +12,7 @@ import numpy as np
 from rewardbench.analysis.chatbench.comparison import ChainScore, survival
 from rewardbench.analysis.chatbench.judging import ScoreJudgement
 from rewardbench.analysis.chatbench.verify import VerifiedTurn, passes_of
-from rewardbench.analysis.figures import COLOURS, GREEN, GREY, MARKS, ORANGE, label_axes, legend_name
+from rewardbench.analysis.figures import COLOURS, GREEN, GREY, MARKS, ORANGE, error_bars, label_axes, legend_name
 from rewardbench.stats import wilson
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _draw_prefix(axes: Axes, score: ChainScore, number: int, count: int) -> None
     axes.errorbar(
         turns + 0.12 * (number - (count - 1) / 2),
         values,
-        yerr=[values - lows, highs - values],
+        yerr=error_bars(values, lows, highs),
         color=COLOURS[number % len(COLOURS)],
         marker=MARKS[number % len(MARKS)],
         capsize=2,
@@ -124,7 +124,7 @@ def _draw_rules(axes: Axes, verified: Sequence[VerifiedTurn], names: Sequence[st
         axes.errorbar(
             value,
             row + 0.24 * (number - (count - 1) / 2),
-            xerr=[[value - low], [high - value]],
+            xerr=error_bars(value, low, high),
             color=COLOURS[number % len(COLOURS)],
             marker=MARKS[number % len(MARKS)],
             ms=5,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rewardbench.analysis.features.study import FeatureStudy
-from rewardbench.analysis.figures import BLUE, GREY, ORANGE, label_axes
+from rewardbench.analysis.figures import BLUE, GREY, ORANGE, error_bars, label_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,7 +52,7 @@ def draw_ablation(figure: Figure, contrasts: Sequence[Contrast], removed: str, i
     axes = figure.subplots()
     for place, contrast in enumerate(contrasts):
         change = 100 * contrast.difference
-        reach = [[change - 100 * contrast.low], [100 * contrast.high - change]]
+        reach = 100 * error_bars(contrast.difference, contrast.low, contrast.high)
         axes.errorbar(change, place, xerr=reach, fmt="o", color=BLUE, capsize=3)
     axes.axvline(0, color=GREY, lw=0.8, ls="--")
     names = [contrast.name for contrast in contrasts]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes
+from rewardbench.analysis.figures import COLOURS, GREY, MARKS, error_bars, label_axes
 from rewardbench.analysis.graded.statistics import (
     FEWEST_ITEMS,
     Estimated,
@@ -209,9 +209,8 @@ def _spread(models: Sequence[GradedModel]) -> float:
 
 def _plot(axes: Axes, x: np.ndarray, estimates: Sequence[Estimated], colour: str, mark: str, label: str) -> None:
     values = np.array([estimated.value for estimated in estimates])
-    below = values - np.array([estimated.low for estimated in estimates])
-    above = np.array([estimated.high for estimated in estimates]) - values
-    errors = np.clip(np.nan_to_num(np.stack([below, above])), 0, None)
+    lows = [estimated.low for estimated in estimates]
+    errors = error_bars(values, lows, [estimated.high for estimated in estimates])
     axes.errorbar(
         x, values, yerr=errors, color=colour, marker=mark, markersize=5, capsize=2, linewidth=1.2, label=label
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rewardbench import stats
-from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, ORANGE, label_axes
+from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, ORANGE, error_bars, label_axes
 from rewardbench.analysis.iterate.rounds import LabelBudget, RoundsOutcome, fit_gao, gao_curve
 from rewardbench.analysis.report import Report, ReportTable, Value
 
@@ -234,7 +234,7 @@ def _draw_gains(axes: Axes, outcomes: Sequence[SeedOutcome], gains: Sequence[Pai
         differences = [outcome.rounds[gain.rounds].gold[-1] - outcome.rounds[1].gold[-1] for outcome in outcomes]
         offsets = np.linspace(-0.16, 0.16, len(differences))
         axes.plot(position + offsets, sorted(differences), ".", color=BLUE, markersize=4, alpha=0.5)
-        half = [[gain.difference - gain.low], [gain.high - gain.difference]]
+        half = error_bars(gain.difference, gain.low, gain.high)
         axes.errorbar([position + 0.28], [gain.difference], yerr=half, fmt="D", color=ORANGE, markersize=6, capsize=3)
     axes.plot([], [], ".", color=BLUE, label="a seed, sorted")
     axes.plot([], [], "D", color=ORANGE, label="mean with 95 % interval")

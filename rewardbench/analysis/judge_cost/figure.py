@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes, legend_name
+from rewardbench.analysis.figures import COLOURS, GREY, MARKS, error_bars, label_axes, legend_name
 from rewardbench.analysis.judge_cost.counts import ranking_calls
 from rewardbench.analysis.judge_cost.usage import RunUsage
 from rewardbench.stats import Mean
@@ -89,11 +89,10 @@ def _draw_pareto(axes: Axes, points: Sequence[CostPoint], measure: MeasureText, 
         axes.step([amounts[i] for i in front], [accuracies[i] for i in front], where="post", color=GREY, lw=1, ls="--",
                   label="Pareto front")  # fmt: skip
     for number, point in enumerate(points):
-        below, above = point.accuracy.value - point.accuracy.low, point.accuracy.high - point.accuracy.value
         axes.errorbar(
             amounts[number],
             accuracies[number],
-            yerr=[[below], [above]],
+            yerr=error_bars(point.accuracy.value, point.accuracy.low, point.accuracy.high),
             fmt=MARKS[number % len(MARKS)],
             color=COLOURS[number % len(COLOURS)],
             capsize=3,

@@ -16,7 +16,7 @@ from rewardbench.analysis.chatbench.chains import Chain, hash_of_chains, read_ch
 from rewardbench.analysis.chatbench.judging import ScoredReplies, score_replies
 from rewardbench.analysis.chatbench.options import ChatOptions
 from rewardbench.analysis.chatbench.play import ChatRun, read_run
-from rewardbench.analysis.figures import COLOURS, MARKS, label_axes, legend_name, short_name
+from rewardbench.analysis.figures import COLOURS, MARKS, error_bars, label_axes, legend_name, short_name
 from rewardbench.analysis.mt.ratings import RatingMean, mean_rating, question_means, questions_needed
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value
@@ -272,8 +272,9 @@ def draw_ratings(figure: Figure, rated: Sequence[RatedRun], judge: str) -> None:
     for number, entry in enumerate(rated):
         means = entry.means
         places = np.arange(3) + 0.14 * (number - (len(rated) - 1) / 2)
-        errors = np.array([[mean.value - mean.low, mean.high - mean.value] for mean in means]).T
-        right.errorbar(places, [mean.value for mean in means], yerr=np.nan_to_num(errors), capsize=3, ms=7, ls="",
+        values = [mean.value for mean in means]
+        errors = error_bars(values, [mean.low for mean in means], [mean.high for mean in means])
+        right.errorbar(places, values, yerr=errors, capsize=3, ms=7, ls="",
                        marker=MARKS[number % len(MARKS)], color=COLOURS[number % len(COLOURS)])  # fmt: skip
     right.set_xticks(range(3), ["both turns", "turn 1", "turn 2"])
     right.set_xlim(-0.5, 2.5)

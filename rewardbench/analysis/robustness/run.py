@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from rewardbench.analysis.figures import BLUE, GREY, ORANGE, label_axes
+from rewardbench.analysis.figures import BLUE, GREY, ORANGE, error_bars, label_axes
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
 from rewardbench.analysis.robustness.flips import Robustness, measure_robustness
@@ -168,7 +168,7 @@ def _draw(figure: Figure, robustness: Robustness, suite: str, side: str) -> None
     names: list[str] = []
     for position, effect in enumerate(robustness.effects):
         mean = effect.flips
-        errors = [[100 * (mean.value - mean.low)], [100 * (mean.high - mean.value)]]
+        errors = 100 * error_bars(mean.value, mean.low, mean.high)
         colour, mark = (ORANGE, "D") if effect.name == worst else (BLUE, "o")
         left.errorbar(100 * mean.value, position, xerr=errors, color=colour, marker=mark, markersize=6, capsize=3)
         names.append(f"{effect.name}\nn = {effect.items:,}")

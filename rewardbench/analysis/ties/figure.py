@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import BLUE, GREEN, GREY, ORANGE, label_axes
+from rewardbench.analysis.figures import BLUE, GREEN, GREY, ORANGE, error_bars, label_axes
 from rewardbench.analysis.ties.models import TIE, davidson_probabilities, rao_kupper_probabilities
 from rewardbench.console.terminal import printable
 
@@ -34,8 +34,8 @@ def _draw_shares(axes: Axes, analysis: TieAnalysis) -> None:
     """Draw the observed share of ties with 95 % intervals, the curves of both models, and the constant share."""
     x = np.array([tie_bin.difference for tie_bin in analysis.bins])
     share = np.array([tie_bin.share for tie_bin in analysis.bins])
-    below = share - np.array([tie_bin.low for tie_bin in analysis.bins])
-    above = np.array([tie_bin.high for tie_bin in analysis.bins]) - share
+    lows = [tie_bin.low for tie_bin in analysis.bins]
+    highs = [tie_bin.high for tie_bin in analysis.bins]
     grid = np.linspace(0, 1.05 * float(x.max()) or 1.0, 200)
     davidson, rao_kupper = analysis.davidson, analysis.rao_kupper
     by_davidson = davidson_probabilities(grid, davidson.beta, davidson.tie)[:, TIE]
@@ -43,7 +43,7 @@ def _draw_shares(axes: Axes, analysis: TieAnalysis) -> None:
     axes.errorbar(
         x,
         share,
-        np.maximum([below, above], 0),
+        error_bars(share, lows, highs),
         color="black",
         marker="o",
         linestyle="",
@@ -64,7 +64,7 @@ def _draw_losses(axes: Axes, analysis: TieAnalysis, names: Mapping[str, str]) ->
     labels: list[str] = []
     for y, loss in enumerate(reversed(analysis.losses)):
         colour = BLUE if loss.name in ("davidson", "rao_kupper") else GREEN
-        limits = [[max(loss.difference - loss.low, 0)], [max(loss.high - loss.difference, 0)]]
+        limits = error_bars(loss.difference, loss.low, loss.high)
         axes.errorbar(loss.difference, y, xerr=limits, color=colour, marker="o", capsize=3)
         labels.append(f"{names[loss.name]}\n{loss.value:.4f} nats")
     axes.axvline(0, color="black", linewidth=0.8)
