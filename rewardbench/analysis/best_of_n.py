@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.candidate_inputs import GoldPool, read_gold_pool
+from rewardbench.analysis.candidate_inputs import CandidateOptions, GoldPool, read_gold_pool
 from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes
-from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
 from rewardbench.analysis.selection import (
     SelectionCurves,
@@ -39,18 +38,8 @@ MOST_DRAWN = 6
 
 
 @dataclass(frozen=True)
-class BestOfNOptions:
+class BestOfNOptions(CandidateOptions):
     """Options of the analysis."""
-
-    score: Annotated[tuple[str, ...], OptionHelp("Score to analyze, repeat it for more (default: all)")] = ()
-    gold: Annotated[str, OptionHelp("Column of the gold reward, or a score that serves as gold")] = "gold"
-    reference: Annotated[
-        str, OptionHelp("Column with the right number; gold is 1 where the text's last number equals it")
-    ] = ""
-    max_n: Annotated[
-        int | None, OptionHelp("Largest n (default: what nine of ten prompts have candidates for)", min=2)
-    ] = None
-    seed: Annotated[int, OptionHelp("Seed of the bootstrap", min=0)] = 0
 
 
 @dataclass(frozen=True)

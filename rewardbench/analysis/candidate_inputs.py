@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from rewardbench.analysis.candidates import CandidatePool, read_candidates
+from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import source_of
 from rewardbench.comparison.compare import ComparedResult, align, read_compared
 from rewardbench.errors import InputError
@@ -26,6 +28,21 @@ FEWEST_COMPLETIONS = 3
 MOST_DIGITS = 100
 """Maximum length of a number in a text, in characters."""
 _NUMBER = re.compile(r"(?:(?<![\w.])[-\u2212])?\d(?:[\d,]*\d)?(?:\.\d+)?")
+
+
+@dataclass(frozen=True)
+class CandidateOptions:
+    """Options of an analysis that reads candidates with a gold reward."""
+
+    score: Annotated[tuple[str, ...], OptionHelp("Score to analyze, repeat it for more (default: all)")] = ()
+    gold: Annotated[str, OptionHelp("Column of the gold reward, or a score that serves as gold")] = "gold"
+    reference: Annotated[
+        str, OptionHelp("Column with the right number; gold is 1 where the text's last number equals it")
+    ] = ""
+    max_n: Annotated[
+        int | None, OptionHelp("Largest n (default: what nine of ten prompts have candidates for)", min=2)
+    ] = None
+    seed: Annotated[int, OptionHelp("Seed of the bootstrap", min=0)] = 0
 
 
 @dataclass(frozen=True)

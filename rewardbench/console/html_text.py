@@ -1,7 +1,11 @@
-"""Escape text for HTML pages."""
+"""Escape text for HTML pages, and make the environments that render their templates."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 _BRACES = str.maketrans({"{": "&#123;", "}": "&#125;", "$": "&#36;", "`": "&#96;"})
@@ -18,3 +22,20 @@ def escaped(value: object) -> Markup:
     if isinstance(value, Markup):
         return value
     return Markup(str(escape(str(value))).translate(_BRACES))
+
+
+def make_environment(folder: Path, finalize: Callable[[object], Markup] = escaped) -> Environment:
+    """Return an environment for the templates in a folder: autoescape is on, and an undefined name is an error.
+
+    Args:
+        folder: folder of the templates.
+        finalize: makes markup of each value that a template prints.
+    """
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

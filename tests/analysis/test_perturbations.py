@@ -108,8 +108,11 @@ def test_items_without_plain_texts_are_not_perturbed(unfit):
 
 @pytest.mark.parametrize("text", ["", " ", "🙂", "東京です。", "- a\n- a", "`", "```", "**", "a" * 10_000])
 def test_odd_texts_do_not_break_a_perturbation(text):
+    original = item(right=text, wrong=text + "x")
     for name in PERTURBATIONS:
-        perturb(item(right=text, wrong=text + "x"), name, 0, (True, True))
+        perturbed = perturb(original, name, 0, (True, True))
+        assert perturbed is None or perturbed.completions != original.completions
+        assert perturb(original, name, 0, (True, True)) == perturbed
 
 
 def test_an_item_without_a_check_is_left_out_if_its_prompt_asks_for_a_form():

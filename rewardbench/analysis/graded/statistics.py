@@ -66,9 +66,6 @@ class Estimated:
     high: float
 
 
-UNDEFINED = Estimated(nan, nan, nan)
-
-
 def collect(scored: ModelScores) -> GradedScores:
     """Collect the items of a result whose labels have a strength.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from rewardbench.analysis.candidate_inputs import GoldPool, read_gold_pool
+from rewardbench.analysis.candidate_inputs import CandidateOptions, GoldPool, read_gold_pool
 from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.overoptimization.toy import toy_candidates
@@ -34,22 +34,13 @@ LABELS = {
 
 
 @dataclass(frozen=True)
-class OveroptimizationOptions:
+class OveroptimizationOptions(CandidateOptions):
     """Options of the analysis."""
 
-    score: Annotated[tuple[str, ...], OptionHelp("Score to analyze, repeat it for more (default: all)")] = ()
-    gold: Annotated[str, OptionHelp("Column of the gold reward, or a score that serves as gold")] = "gold"
-    reference: Annotated[
-        str, OptionHelp("Column with the right number; gold is 1 where the text's last number equals it")
-    ] = ""
-    max_n: Annotated[
-        int | None, OptionHelp("Largest n (default: what nine of ten prompts have candidates for)", min=2)
-    ] = None
     variance_weight: Annotated[
         float, OptionHelp("Weight λ of the variance in the ensemble mean - λ variance", min=0)
     ] = 0.5
     toy: Annotated[bool, OptionHelp("Analyze a toy with a planted cliff instead of a file")] = False
-    seed: Annotated[int, OptionHelp("Seed of the bootstrap", min=0)] = 0
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from rewardbench.analysis.output import has_matplotlib, to_svg
 from rewardbench.analysis.page.content import PageContent, SuiteContent, without_pictures
 from rewardbench.analysis.report import Report, Value, format_value
 from rewardbench.comparison.compare import power_sentence
-from rewardbench.console.html_text import escaped
+from rewardbench.console.html_text import escaped, make_environment
 from rewardbench.console.terminal import printable_text
 from rewardbench.metrics import MEANINGS
 from rewardbench.results.breakdown_table import breakdown_tables
@@ -197,14 +197,7 @@ FOLDER = Path(__file__).parent
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_safe,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = make_environment(FOLDER, _safe)
     environment.filters |= {"percent": _percent, "interval": _interval, "bounded": _bounded, "cell": _cell}
     environment.globals["most_rows"] = MOST_ROWS
     return environment

@@ -17,11 +17,6 @@ from rewardbench.analysis.scaling.table import SizedModel, read_models
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.lint.arrays import Floats, Indices
 
-FAMILY_COLUMNS = (
-    *("family", "models", "smallest", "largest", "own slope"),
-    *("slope without it", "low", "high", "error, points"),
-)
-
 
 @dataclass(frozen=True)
 class ScalingOptions:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from rewardbench.console.html_text import escaped
+from rewardbench.console.html_text import make_environment
 from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.types import BADGES
 
@@ -40,14 +40,7 @@ def _bounded_percent(share: float) -> float:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=escaped,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = make_environment(TEMPLATES)
     environment.globals |= {"address": address, "badges": BADGES}
     environment.filters |= {
         "percent": tables.format_percent,
