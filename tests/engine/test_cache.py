@@ -182,24 +182,27 @@ path, mine, rounds, size = Path(sys.argv[1]), *map(int, sys.argv[2:])
 print("ready", flush=True)
 sys.stdin.readline()
 with Cache(path) as cache:
-    began = time.time()
     for n in range(rounds):
+        while n == 1 and len(list(path.parent.glob("*.began"))) < 2:
+            time.sleep(0.001)
         mine_only = {struct.pack("<4I", mine, n, i, 0): mine + i / 3 for i in range(size)}
         common = {struct.pack("<4I", 0, n, i, 0): float(mine) for i in range(size)}
         cache.store("aa", mine_only | common)
+        if n == 0:
+            (path.parent / f"{mine}.began").touch()
         for value in set(cache.lookup("aa", list(common)).values()):
             print("common", n, value)
-    print("span", began, time.time())
 """
-"""Stores keys that no other process stores, and keys that every process stores with another value."""
+"""Stores keys that no other process stores, and keys that every process stores with another value.
+
+After its first round it waits for the other process, so that the rounds of both overlap.
+"""
 
 
 def test_two_processes_at_once_lose_no_score_and_store_none_twice(path, start):
     rounds, size = 120, 40
     lines = [line.split() for line in run_together(start(STORE, path, mine, rounds, size) for mine in (1, 2))]
-    spans = [tuple(map(float, line[1:])) for line in lines if line[0] == "span"]
-    assert max(a for a, _ in spans) < min(b for _, b in spans), "they did run at the same time"
-    seen = {(int(n), float(value)) for kind, n, value in (line for line in lines if line[0] == "common")}
+    seen = {(int(n), float(value)) for _, n, value in lines}
     with Cache(path) as opened:
         for mine in (1, 2):
             expected = {key(mine, n, i): mine + i / 3 for n in range(rounds) for i in range(size)}
