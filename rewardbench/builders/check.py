@@ -36,6 +36,8 @@ class Verification:
     """One sentence for each mirror whose programs this machine cannot run, with the missing tools."""
     confirmed: int = 0
     """Number of rows that passed a second, independent program too."""
+    failed_rows: frozenset[str] = frozenset()
+    """Ids of the rows with a cell in `failed`."""
 
     def __add__(self, other: Verification) -> Verification:
         return Verification(
@@ -43,7 +45,18 @@ class Verification:
             self.failed + other.failed,
             self.skipped + other.skipped,
             self.confirmed + other.confirmed,
+            self.failed_rows | other.failed_rows,
         )
+
+
+class CheckedSuite(Protocol):
+    """Rows whose labels can be verified."""
+
+    def size(self) -> int:
+        """Return the number of rows."""
+
+    def verify(self, tick: Callable[[], None] = lambda: None) -> Verification:
+        """Run the checks of all rows; `tick` is called once for each kind of verifier."""
 
 
 def verify(mirrors: Sequence[Checked], tick: Callable[[], None] = lambda: None) -> Verification:
@@ -87,16 +100,17 @@ def verify_cells(kind: str, cells: Sequence[Cell]) -> Verification:
     """Run the verifiers of one kind; a row with any failed cell does not count as passed."""
     if not cells:
         return Verification(0, ())
-    failures, passed = _run(VERIFIERS[kind], cells)
+    first = _run(VERIFIERS[kind], cells)
     if kind not in SECOND_VERIFIERS:
-        return Verification(passed, failures)
-    second_failures, confirmed = _run(SECOND_VERIFIERS[kind], cells)
-    return Verification(passed, failures + tuple(f"second program: {text}" for text in second_failures), (), confirmed)
+        return first
+    second = _run(SECOND_VERIFIERS[kind], cells)
+    sentences = tuple(f"second program: {sentence}" for sentence in second.failed)
+    return first + Verification(0, sentences, confirmed=second.pairs, failed_rows=second.failed_rows)
 
 
-def _run(verifier: Verifier, cells: Sequence[Cell]) -> tuple[tuple[str, ...], int]:
-    """Return one sentence for each failed cell, and the number of rows without one."""
+def _run(verifier: Verifier, cells: Sequence[Cell]) -> Verification:
+    """Run one verifier."""
     failures = faults(cells, verifier(cells))
-    failed_rows = {row for row, _ in failures}
+    failed_rows = frozenset(row for row, _ in failures)
     passed = len({cell.row for cell in cells} - failed_rows)
-    return tuple(f"{row}: {reason}" for row, reason in failures), passed
+    return Verification(passed, tuple(f"{row}: {reason}" for row, reason in failures), failed_rows=failed_rows)

@@ -15,6 +15,7 @@ from rewardbench.errors import InputError
 from rewardbench.settings import Pairs
 
 if TYPE_CHECKING:
+    from rewardbench.builders.check import CheckedSuite
     from rewardbench.console.progress import StepBar
 
 data = typer.Typer(
@@ -27,6 +28,7 @@ data = typer.Typer(
 DatasetArgument = Annotated[str, Argument(help="core, another suite, a Hub id, a folder, or a preference file")]
 LabelRule = Literal["best", "meanq", "exact"]
 ExportFormat = Literal["trl", "ilql", "rest"]
+Side = Literal["chosen", "rejected", "both"]
 
 
 @data.command("list")
@@ -77,15 +79,17 @@ def lint_command(
 @data.command("verify")
 def verify_labels_command(
     dataset: Annotated[
-        str, Argument(help="core, core-style, core-hard, core-long, or a data folder with checks/")
+        str,
+        Argument(help="core, core-style, core-hard, core-long, a data folder with checks/, or a file of data perturb"),
     ] = "core",
     suite: Annotated[TextOption, Option("--suite", help="Suite in a data folder; default: core")] = None,
     trust_remote_code: Annotated[
-        bool, Option("--trust_remote_code", help="Allow programs in a folder other than core to run")
+        bool, Option("--trust_remote_code", help="Allow programs in other folders and files to run")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check all labels again: rerun programs, recompute sums and packings, recheck premises, constraints and names."""
+    from rewardbench.builders.checked_rows import read_checked_rows
     from rewardbench.builders.request import SUITE_NAMES
     from rewardbench.builders.style import read_any_suite
     from rewardbench.builders.suite_files import data_folder_of
@@ -97,16 +101,19 @@ def verify_labels_command(
             f"Verifying {dataset} runs the programs in it with your permissions. If you trust its source, pass "
             "--trust_remote_code."
         )
-    name = dataset if is_embedded else suite or "core"
-    mirrors = read_any_suite(data_folder_of(dataset) if is_embedded else Path(dataset), name)
+    if not is_embedded and Path(dataset).is_file():
+        checked: CheckedSuite = read_checked_rows(Path(dataset))
+    else:
+        folder = data_folder_of(dataset) if is_embedded else Path(dataset)
+        checked = read_any_suite(folder, dataset if is_embedded else suite or "core")
     with _progress("verifying", len(VERIFIERS)) as tick:
-        verification = mirrors.verify(tick)
+        verification = checked.verify(tick)
     counts = {
         "verified": verification.pairs,
         "confirmed": verification.confirmed,
         "failed": len(verification.failed),
         "skipped": len(verification.skipped),
-        "rows": mirrors.size(),
+        "rows": checked.size(),
     }
     if as_json:
         echo_json({**counts, "failures": verification.failed, "skips": verification.skipped})
@@ -205,6 +212,40 @@ def export_command(
     values: dict[str, object] = {"rows": len(exported.rows), "left_out": exported.left_out, "file": str(output)}
     if exported.threshold is not None:
         values["threshold"] = round(exported.threshold, 6)
+    if as_json:
+        echo_json(values)
+    else:
+        echo(_join_values(values, "\n"))
+
+
+@data.command("perturb")
+def perturb_command(
+    dataset: DatasetArgument,
+    output: Annotated[Path, Argument(help="File to write (.jsonl)")],
+    perturbation: Annotated[
+        list[str] | None, Option("--perturbation", help="Perturbation; repeat it for more [default: all]")
+    ] = None,
+    side: Annotated[Side, Option("--side", help="Which responses are perturbed")] = "both",
+    seed: Annotated[int, Option("--seed", help="Random seed")] = 0,
+    split: Annotated[TextOption, Option("--split", help="Split of the dataset")] = None,
+    subset: Annotated[TextOption, Option("--subset", help="Only this subset, or configuration of the dataset")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change the form of responses but not their meaning; write the rows whose label still passes its check."""
+    from rewardbench.analysis.robustness import perturb_suite
+    from rewardbench.suites import load_suite
+    from rewardbench.verifiers import VERIFIERS
+
+    suite = load_suite(dataset, split=split, subset=subset)
+    with _progress("verifying labels", len(VERIFIERS)) as tick:
+        perturbed = perturb_suite(suite, perturbation or (), side, seed, tick)
+    perturbed.write(output)
+    values: dict[str, object] = {
+        "rows": len(perturbed.items),
+        "verified": sum(perturbed.verified.values()),
+        "left_out": sum(perturbed.left_out.values()),
+        "file": str(output),
+    }
     if as_json:
         echo_json(values)
     else:

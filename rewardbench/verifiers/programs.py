@@ -97,37 +97,28 @@ def missing_tools(check: Mapping[str, object]) -> list[str]:
 
 
 def verify_code(cells: Sequence[Cell]) -> list[str]:
-    """Run the tests of each program; a program that does not build, or crashes, is described."""
-    indices: dict[str, list[int]] = {name: [] for name in LANGUAGES}
+    """Run the tests of each program, equal ones once; a program that does not build, or crashes, is described."""
     outcomes = [""] * len(cells)
+    indices: dict[tuple[str, str], list[int]] = {}
     for index, cell in enumerate(cells):
         name = cell.check.get("language")
-        if isinstance(name, str) and name in LANGUAGES:
-            indices[name].append(index)
-        else:
+        if not isinstance(name, str) or name not in LANGUAGES:
             outcomes[index] = f"no language {name!r}"
-    for name, language in LANGUAGES.items():
-        for start in range(0, len(indices[name]), BATCH_SIZE):
-            batch = indices[name][start : start + BATCH_SIZE]
-            batch_outcomes = _run_batch([cells[index] for index in batch], language)
-            for index, outcome in zip(batch, batch_outcomes, strict=True):
-                outcomes[index] = outcome
-    return outcomes
-
-
-def _run_batch(cells: Sequence[Cell], language: Language) -> list[str]:
-    """Build and run a batch of programs."""
-    outcomes: dict[int, str] = {}
-    sources: dict[int, str] = {}
-    for n, cell in enumerate(cells):
+            continue
         try:
-            sources[n] = f"{only_block(cell)}\n{cell.check['tests']}"
+            source = f"{only_block(cell)}\n{cell.check['tests']}"
         except BrokenCheck as error:
-            outcomes[n] = str(error)
-    results = run_sources(language, list(sources.values()))
-    for n, result in zip(sources, results, strict=True):
-        outcomes[n] = _judge(result, language)
-    return [outcomes[n] for n in range(len(cells))]
+            outcomes[index] = str(error)
+            continue
+        indices.setdefault((name, source), []).append(index)
+    for name, language in LANGUAGES.items():
+        sources = [source for language_name, source in indices if language_name == name]
+        for start in range(0, len(sources), BATCH_SIZE):
+            batch = sources[start : start + BATCH_SIZE]
+            for source, result in zip(batch, run_sources(language, batch), strict=True):
+                for index in indices[name, source]:
+                    outcomes[index] = _judge(result, language)
+    return outcomes
 
 
 def only_block(cell: Cell) -> str:

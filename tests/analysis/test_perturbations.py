@@ -1,10 +1,13 @@
 """Perturbations: what each changes and leaves alone, and labels that are verified again."""
 
+from dataclasses import replace
+
 import pytest
 from groups import answer, row
 
 from rewardbench.analysis.robustness.perturbations import PERTURBATIONS, asks_for_form, perturb, read_texts
-from rewardbench.analysis.robustness.suite import count_failed_labels, perturb_suite, read_cells
+from rewardbench.analysis.robustness.suite import PerturbedItem, perturb_suite, read_checks
+from rewardbench.builders.checked_rows import CheckedRows, read_checked_rows
 from rewardbench.suites import load_suite
 from rewardbench.types import Item, Message
 
@@ -123,35 +126,47 @@ def test_an_item_without_a_check_is_left_out_if_its_prompt_asks_for_a_form():
     assert perturbed.verified == {"prefix": 0, "typos": 0}
 
 
-def test_labels_of_perturbed_items_are_verified():
-    """Items whose check fails on the new text are left out; a second verification finds no failed label."""
+def test_labels_of_perturbed_items_are_verified(tmp_path):
+    """Items whose check fails on the new text are left out; the file of the others passes `data verify`."""
     suite = load_suite("core", subset="instructions", limit=24)
     names = ("prefix", "markdown-off", "typos")
     perturbed = perturb_suite(suite, names)
     assert perturbed.left_out["prefix"] > 0
     assert sum(perturbed.verified.values()) == len(perturbed.items) > 20
-    assert count_failed_labels(suite, perturbed.items) == perturbed.failed == 0
     assert len(perturbed.items) + sum(perturbed.left_out.values()) == sum(
         perturb(entry, name, 0, [True] * 2) is not None for entry in suite.items for name in names
     )
+    perturbed.write(tmp_path / "perturbed.jsonl")
+    verification = read_checked_rows(tmp_path / "perturbed.jsonl").verify()
+    assert (verification.pairs, verification.failed) == (len(perturbed.items), ())
 
 
 def test_a_wrong_label_is_noticed():
-    from dataclasses import replace
-
     suite = load_suite("core", subset="math", limit=6)
     items = perturb_suite(suite, ("prefix",)).items
-    swapped = [replace(entry, item=replace(entry.item, completions=entry.item.completions[::-1])) for entry in items]
-    assert count_failed_labels(suite, swapped) == len(items) > 0
+    rows = [replace(row, right=row.wrong, wrong=row.right) for row in map(PerturbedItem.to_row, items)]
+    verification = CheckedRows(rows).verify()
+    assert (len(verification.failed_rows), verification.pairs) == (len(items), 0)
+
+
+def test_a_file_of_perturbed_items_is_read_as_a_dataset(tmp_path):
+    """Pairs, several right answers, and best-of-4 items."""
+    for name, subset in (("core", "math"), ("core", "ties"), ("core-hard", "grounded-squares")):
+        perturbed = perturb_suite(load_suite(name, subset=subset), ("whitespace", "language"))
+        perturbed.write(tmp_path / "perturbed.jsonl")
+        loaded = load_suite(str(tmp_path / "perturbed.jsonl"))
+        for entry, item in zip(perturbed.items, loaded.items, strict=True):
+            assert (item.id, item.prompt, item.completions) == (
+                entry.item.id,
+                entry.item.prompt,
+                entry.item.completions,
+            )
+            assert (item.id, item.subset, item.num_correct) == (entry.item.id, subset, entry.item.num_correct)
 
 
 @pytest.mark.parametrize("name", ["core", pytest.param("core-style", marks=pytest.mark.slow)])
-def test_every_item_with_a_check_has_its_cells(name):
-    cells = read_cells(name)
-    subsets = set()
-    for entry in load_suite(name).items:
-        row_id = entry.id.partition("/")[0]
-        if all((row_id, completion[0]["content"]) in cells for completion in entry.completions):
-            subsets.add(entry.subset)
+def test_every_item_with_a_check_has_it(name):
+    checks = read_checks(name)
+    subsets = {entry.subset for entry in load_suite(name).items if entry.id.partition("/")[0] in checks}
     assert {"math", "pink-elephant"} <= subsets
     assert ("ties" in subsets) == (name == "core")

@@ -66,7 +66,7 @@ def test_the_report_of_a_model_has_values_tables_and_a_picture(tmp_path):
         dataset=str(suite_file), perturbation=("prefix", "whitespace"), model=ModelSpec("baseline/longest")
     )
     report = analyze([], options)
-    assert (report.values["items"], report.values["perturbed"], report.values["labels_failed"]) == (12, 24, 0)
+    assert (report.values["items"], report.values["perturbed"], report.values["labels_verified"]) == (12, 24, 0)
     assert report.values["flip_rate_prefix"] == 0.0
     assert [row[1:] for row in report.tables[1].rows] == [[12, 0, 0], [12, 0, 0]]
     assert {row[1] for row in report.tables[2].rows} == {"even", "odd"}
@@ -75,6 +75,12 @@ def test_the_report_of_a_model_has_values_tables_and_a_picture(tmp_path):
     figure = Figure()
     report.draw(figure)
     assert "n = 12" in figure.axes[0].get_yticklabels()[0].get_text()
+
+
+def test_a_model_that_cannot_be_loaded_is_reported_before_labels_are_verified(monkeypatch):
+    monkeypatch.setattr("rewardbench.analysis.robustness.flips.perturb_suite", None)
+    with pytest.raises(InputError, match="no/model"):
+        analyze([], RobustnessOptions(model=ModelSpec("./no/model")))
 
 
 @pytest.mark.parametrize(

@@ -109,10 +109,59 @@ def test_verify_prints_failures_and_exits_1(command, tmp_path):
     assert " failed=0" not in out.splitlines()[-1]
 
 
+def test_perturbed_rows_are_written_with_checks_that_verify_runs(command, tmp_path):
+    perturb = ("perturb", "core", "perturbed.jsonl", "--subset", "math", "--perturbation", "prefix")
+    code, out, _ = command(*perturb)
+    values = dict(line.split("=") for line in out.splitlines())
+    assert (code, values["file"]) == (0, "perturbed.jsonl")
+    assert values["rows"] == values["verified"]
+    assert json.loads(command(*perturb, "--json")[1])["left_out"] == int(values["left_out"])
+    verify = ("verify", "perturbed.jsonl", "--trust_remote_code")
+    assert command("verify", "perturbed.jsonl")[0] == 2
+    assert f"verified={values['rows']} confirmed=0 failed=0" in command(*verify)[1]
+    lines = (tmp_path / "perturbed.jsonl").read_text().splitlines()
+    row = json.loads(lines[0])
+    row["chosen"], row["rejected"] = row["rejected"], row["chosen"]
+    (tmp_path / "perturbed.jsonl").write_text("\n".join([json.dumps(row), *lines[1:]]))
+    code, out, _ = command(*verify)
+    assert (code, f"verified={len(lines) - 1} confirmed=0 failed=2" in out) == (1, True)
+    assert f"{row['id']}: the right response" in out
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '"text"', "{}", '{"id": "a", "prompt": 3, "chosen": ["x"], "rejected": ["y"], "check": ""}', "\xff\0"],
+)
+def test_a_damaged_file_of_checked_rows_is_a_one_line_error(command, tmp_path, content):
+    (tmp_path / "rows.jsonl").write_bytes(content.encode("latin-1"))
+    code, out, err = command("verify", "rows.jsonl", "--trust_remote_code")
+    assert (code, out, len(err)) == (2, "", 1)
+    assert "rows.jsonl" in err[0]
+
+
+@pytest.mark.parametrize(
+    ("check", "reason"),
+    [
+        ('{"kind": "rhyme"}', "there is no verifier 'rhyme'"),
+        ('{"kind": "math"}', "its check breaks"),
+        ('{"kind": "code", "language": "python"}', "code blocks"),
+        ('{"kind": "instructions", "holds": 5}', "a"),
+    ],
+)
+def test_a_damaged_check_is_a_failure(command, tmp_path, check, reason):
+    row = {"id": "a", "prompt": [{"role": "user", "content": "?"}], "chosen": ["x"], "rejected": ["y"], "check": check}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row))
+    code, out, _ = command("verify", "rows.jsonl", "--trust_remote_code")
+    assert (code, out.splitlines()[-1].split()[0]) == (1, "verified=0")
+    assert reason in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["lint", "nowhere.jsonl"], "There is no dataset"),
+        (["perturb", "core", "x.jsonl", "--perturbation", "rhyme"], "There is no perturbation 'rhyme'"),
+        (["perturb", "core", "file/x.jsonl", "--subset", "ties", "--perturbation", "typos"], "cannot be written"),
         (["verify", "nowhere"], "pass --trust_remote_code"),
         (["verify", "nowhere", "--trust_remote_code"], "holds no suite with checks"),
         (["overlap", "nowhere.jsonl"], "There is no file, folder or Hub dataset"),

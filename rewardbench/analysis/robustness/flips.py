@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rewardbench import stats
-from rewardbench.analysis.robustness.perturbations import PERTURBATIONS
-from rewardbench.analysis.robustness.suite import PerturbedItem, PerturbedSuite, perturb_suite
+from rewardbench.analysis.robustness.suite import PerturbedItem, PerturbedSuite, check_names, perturb_suite
 from rewardbench.console.progress import StepBar
 from rewardbench.console.terminal import make_console
 from rewardbench.errors import InputError
 from rewardbench.evaluation import run
 from rewardbench.metrics import credit, is_scored, margin, rule_of
 from rewardbench.metrics.grading import column_value
+from rewardbench.scorers import load_scorer
 from rewardbench.scorers.in_memory import name_of, scorer_of
 from rewardbench.settings import Model, ModelSpec, Settings
 from rewardbench.types import Item, ItemScores, Result, Suite
@@ -83,40 +83,32 @@ def measure_robustness(
         seed: random seed of the perturbations.
 
     Raises:
-        InputError: for an unknown perturbation, or if none applies to an item.
+        InputError: if the model cannot be loaded, for an unknown perturbation, or if none applies to an item.
     """
-    for name in names:
-        if name not in PERTURBATIONS:
-            raise InputError(f"There is no perturbation {name!r}: it must be one of {', '.join(PERTURBATIONS)}.")
+    check_names(names)
+    model = ModelSpec(model) if isinstance(model, str) else model
+    loaded = load_scorer(model) if isinstance(model, ModelSpec) else None  # before the labels, which take a minute
     with StepBar("verifying labels", None, make_console(stderr=True)) as tick:
-        perturbed = perturb_suite(suite, tuple(dict.fromkeys(names)) or tuple(PERTURBATIONS), side, seed, tick)
-    if not perturbed.items:
-        raise InputError(
-            f"No perturbation applies to the {len(suite.items):,} items of {suite.name}: they must have a preference "
-            "and responses as text without a template."
-        )
-    result = _score(model, suite, perturbed)
-    return _compare(result, suite, perturbed)
+        perturbed = perturb_suite(suite, names, side, seed, tick)
+    both = _with_originals(suite, perturbed)
+    if isinstance(model, ModelSpec):
+        result, _ = run(Settings(model, suite.name, cache=True), suite=both, loaded=loaded)
+        return _compare(result, suite, perturbed)
+    spec = ModelSpec(name_of(model))
+    with scorer_of(model, spec) as scorer:
+        result, _ = run(Settings(spec, suite.name), suite=both, scorer=scorer)
+        return _compare(result, suite, perturbed)
 
 
-def _score(model: ModelSpec | Model, suite: Suite, perturbed: PerturbedSuite) -> Result:
-    """Score the items and their perturbed versions in one run."""
+def _with_originals(suite: Suite, perturbed: PerturbedSuite) -> Suite:
+    """Return the items and their perturbed versions as one suite."""
     originals: dict[str, Item] = {}
     for candidate in perturbed.items:
         originals[candidate.original.id] = candidate.original
     items = (*originals.values(), *(candidate.item for candidate in perturbed.items))
-    both = replace(
+    return replace(
         suite, items=items, revision=f"{suite.revision}+perturbed", headline="accuracy", cluster_by="", breakdowns={}
     )
-    if isinstance(model, ModelSpec):
-        result, _ = run(Settings(model, suite.name, cache=True), suite=both)
-        return result
-    if isinstance(model, str):
-        return _score(ModelSpec(model), suite, perturbed)
-    spec = ModelSpec(name_of(model))
-    with scorer_of(model, spec) as scorer:
-        result, _ = run(Settings(spec, suite.name), suite=both, scorer=scorer)
-    return result
 
 
 def _compare(result: Result, suite: Suite, perturbed: PerturbedSuite) -> Robustness:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rewardbench.analysis.report import Value
 from rewardbench.analysis.robustness.flips import measure_robustness
 from rewardbench.analysis.robustness.perturbations import PERTURBATIONS, read_texts
-from rewardbench.analysis.robustness.suite import count_failed_labels, perturb_suite
+from rewardbench.analysis.robustness.suite import PerturbedSuite, perturb_suite
+from rewardbench.builders.check import Verification
+from rewardbench.builders.checked_rows import read_checked_rows
 from rewardbench.console.progress import StepBar
 from rewardbench.console.terminal import make_console
 from rewardbench.scorers.base import BaseScorer
@@ -119,8 +123,8 @@ def measure_planted_robustness(seeds: int) -> dict[str, Value]:
 
     Returns:
         `named`: share of the fragile scorers whose perturbation is named the worst; `fragile_flip_rate`: their lowest
-        flip rate; `robust_flips`: decisions of the robust scorer that change; `labels_verified`, `labels_failed` and
-        `left_out` of the perturbed items.
+        flip rate; `robust_flips`: decisions of the robust scorer that change; `labels_verified` and `labels_failed`:
+        rows that pass and fail when a file of the perturbed items is verified; `left_out`: items that are not in it.
     """
     suite = planted_suite()
     checked = load_suite("core", subset=VERIFIED_SUBSET)
@@ -137,10 +141,11 @@ def measure_planted_robustness(seeds: int) -> dict[str, Value]:
             for effect in measure_robustness(PlantedFragile(""), suite, seed=seed).effects:
                 robust_flips += round(effect.flips.value * effect.items)
             tick()
-            perturbed = perturb_suite(checked, tuple(PERTURBATIONS), seed=seed)
-            verified += sum(perturbed.verified.values())
+            perturbed = perturb_suite(checked, seed=seed)
             left_out += sum(perturbed.left_out.values())
-            failed += count_failed_labels(checked, perturbed.items)
+            verification = _verify_file(perturbed)
+            verified += verification.pairs
+            failed += len(verification.failed_rows)
             tick()
     return {
         "seeds": seeds,
@@ -151,3 +156,11 @@ def measure_planted_robustness(seeds: int) -> dict[str, Value]:
         "labels_failed": failed,
         "left_out": left_out,
     }
+
+
+def _verify_file(perturbed: PerturbedSuite) -> Verification:
+    """Write perturbed items into a file, and verify what is read from it, as `data verify FILE` does."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "perturbed.jsonl"
+        perturbed.write(path)
+        return read_checked_rows(path).verify()

@@ -54,7 +54,7 @@ def analyze(inputs: Sequence[ComparedResult], options: RobustnessOptions) -> Rep
         options: options of the analysis; `model` is required.
 
     Raises:
-        InputError: for unfit options, or if no perturbation applies to any item.
+        InputError: for unfit options, a model that cannot be loaded, or if no perturbation applies to any item.
     """
     if inputs:
         raise InputError(f"robustness scores texts itself: pass --model and --dataset instead of {inputs[0]}.")
@@ -84,7 +84,6 @@ def make_report(robustness: Robustness, suite: Suite, side: str) -> Report:
         "items": len(originals),
         "perturbed": len(labels.items),
         "labels_verified": sum(labels.verified.values()),
-        "labels_failed": labels.failed,
         "left_out": sum(labels.left_out.values()),
         "unscored": robustness.unscored,
         "worst": worst.name if worst.flips.value else "none",

@@ -2,50 +2,68 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from rewardbench.analysis.robustness.perturbations import PERTURBATIONS, asks_for_form, perturb
-from rewardbench.builders.check import Checked
-from rewardbench.builders.mirrors import response_text
+from rewardbench.builders.check import Checked, verify
+from rewardbench.builders.checked_rows import CheckedRow
+from rewardbench.builders.draw import Response
 from rewardbench.builders.request import SUITE_NAMES
-from rewardbench.builders.style import StyleSuite, read_any_suite, restyled_cells
-from rewardbench.builders.suite_files import MirrorSuite, data_folder_of
+from rewardbench.builders.style import StyleSuite, read_any_suite
+from rewardbench.builders.suite_files import MirrorSuite, data_folder_of, to_jsonl
+from rewardbench.errors import InputError
+from rewardbench.paths import write_whole
 from rewardbench.types import Item, Messages, Suite
-from rewardbench.verifiers import SECOND_VERIFIERS, VERIFIERS, Cell, faults, missing_tools
-from rewardbench.verifiers.cells import BrokenCheck
-from rewardbench.verifiers.programs import only_block
+from rewardbench.verifiers import missing_tools
 
 SIDES: Mapping[str, tuple[bool, bool]] = {"chosen": (True, False), "rejected": (False, True), "both": (True, True)}
 """Whether right and wrong completions are perturbed."""
 TIES = "ties"
-"""Kind of check of the ties mirrors, whose cells do not name it."""
-CODE = "code"
-"""Kind of check that runs a program, whatever text is around it."""
-
-
-@dataclass(frozen=True)
-class CheckedCell:
-    """A cell with the kind of its verifier."""
-
-    kind: str
-    cell: Cell
-
-
-Cells = Mapping[tuple[str, str], CheckedCell]
-"""Cells by the id of their row and the text of their response."""
+"""Kind of check of the ties mirrors, which do not name it."""
+Checks = Mapping[str, Mapping[str, Any]]
+"""The check of each row, by its id: the `kind` of its verifier, and what must hold of a right response."""
 
 
 @dataclass(frozen=True)
 class PerturbedItem:
-    """An item, the name of its perturbation, and the perturbed item."""
+    """An item and its perturbed version.
+
+    Attributes:
+        name: the perturbation.
+        original: the item.
+        item: the perturbed item.
+        check: the check of its label; empty if there is none, or this machine lacks a tool that it needs.
+    """
 
     name: str
     original: Item
     item: Item
+    check: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_row(self) -> CheckedRow:
+        """Return the perturbed item as a row of a file."""
+        responses = list(map(_response, self.item.completions))
+        number = self.item.num_correct
+        return CheckedRow(
+            id=self.item.id,
+            prompt=self.item.prompt,
+            right=responses[:number],
+            wrong=responses[number:],
+            check=self.check,
+            tools=tuple(self.item.tools),
+            columns={"subset": self.item.subset, "group": self.item.group, "perturbation": self.name},
+        )
+
+
+def _response(completion: Messages) -> Response:
+    """Return a completion as a text if it is a single one."""
+    if len(completion) == 1 and not completion[0].get("tool_calls"):
+        return completion[0]["content"]
+    return completion
 
 
 @dataclass(frozen=True)
@@ -62,13 +80,19 @@ class PerturbedSuite:
     items: Sequence[PerturbedItem]
     verified: Mapping[str, int]
     left_out: Mapping[str, int]
-    failed: int = 0
-    """Number of the perturbed items whose check fails: 0, since those are left out."""
+
+    def write(self, path: Path) -> None:
+        """Write the perturbed items with their checks, one JSON object per line.
+
+        Raises:
+            InputError: if the file cannot be written.
+        """
+        write_whole(path, to_jsonl(perturbed.to_row().to_json() for perturbed in self.items))
 
 
 def perturb_suite(
     suite: Suite,
-    names: Sequence[str],
+    names: Sequence[str] = (),
     side: str = "both",
     seed: int = 0,
     tick: Callable[[], None] = lambda: None,
@@ -77,121 +101,84 @@ def perturb_suite(
 
     Args:
         suite: the items; the checks of an embedded suite are read from its data folder.
-        names: the perturbations.
+        names: the perturbations; all if empty.
         side: which completions change: `chosen`, `rejected` or `both`.
         seed: random seed.
         tick: called once for each kind of verifier.
+
+    Raises:
+        InputError: for an unknown perturbation, or if none applies to an item.
     """
-    right, wrong = SIDES[side]
-    cells = read_cells(suite.name)
+    check_names(names)
+    checks = read_checks(suite.name)
     candidates: list[PerturbedItem] = []
     left_out: Counter[str] = Counter()
     for item in suite.items:
         if not item.has_preference or item.problem:
             continue
-        is_checked = _check_of(cells, item, item.completions[0]) is not None
-        needs_form = not is_checked and asks_for_form(item)
-        sides = [right] * item.num_correct + [wrong] * (len(item.completions) - item.num_correct)
-        for name in names:
-            perturbed = perturb(item, name, seed, sides)
-            if perturbed is None:
-                continue
+        check = checks.get(item.id) or checks.get(item.id.partition("/")[0], {})
+        check = {} if missing_tools(check) else check
+        needs_form = not check and asks_for_form(item)
+        for name, perturbed in _perturbed(item, tuple(dict.fromkeys(names)) or tuple(PERTURBATIONS), side, seed):
             perturbation = PERTURBATIONS[name]
             if needs_form and (perturbation.adds_text or perturbation.changes_form):
                 left_out[name] += 1
-                continue
-            candidates.append(PerturbedItem(name, item, perturbed))
-    checks = _checks(cells, candidates)
-    failed = _failed_rows(checks, tick)
-    confirmed = {cell.cell.row for cell in checks} - failed
+            else:
+                candidates.append(PerturbedItem(name, item, perturbed, check))
+    failed_rows = verify([candidate.to_row() for candidate in candidates], tick).failed_rows
     verified: Counter[str] = Counter()
     items: list[PerturbedItem] = []
     for candidate in candidates:
-        if candidate.item.id in failed:
+        if candidate.item.id in failed_rows:
             left_out[candidate.name] += 1
             continue
-        verified[candidate.name] += candidate.item.id in confirmed
+        verified[candidate.name] += bool(candidate.check)
         items.append(candidate)
-    scored_ids = {perturbed.item.id for perturbed in items}
-    return PerturbedSuite(items, verified, left_out, len(scored_ids & failed))
+    if not items:
+        raise InputError(
+            f"No perturbation applies to the {len(suite.items):,} items of {suite.name}: they must have a preference "
+            "and responses as text without a template."
+        )
+    return PerturbedSuite(items, verified, left_out)
 
 
-def count_failed_labels(suite: Suite, items: Sequence[PerturbedItem]) -> int:
-    """Verify the labels of perturbed items, and return the number of items whose label a verifier contradicts."""
-    return len(_failed_rows(_checks(read_cells(suite.name), items), lambda: None))
+def check_names(names: Sequence[str]) -> None:
+    """Raise InputError for an unknown perturbation."""
+    for name in names:
+        if name not in PERTURBATIONS:
+            raise InputError(f"There is no perturbation {name!r}: it must be one of {', '.join(PERTURBATIONS)}.")
 
 
-def read_cells(name: str) -> Cells:
-    """Return the cells of an embedded suite that have a check; none for other data."""
-    cells: dict[tuple[str, str], CheckedCell] = {}
-    if name in SUITE_NAMES:
-        for checked in _all_cells(read_any_suite(data_folder_of(name), name)):
-            cells[checked.cell.row, checked.cell.response] = checked
-    return cells
+def _perturbed(item: Item, names: Sequence[str], side: str, seed: int) -> Iterator[tuple[str, Item]]:
+    """Yield an item under each perturbation that applies to it."""
+    right, wrong = SIDES[side]
+    sides = [right] * item.num_correct + [wrong] * (len(item.completions) - item.num_correct)
+    for name in names:
+        perturbed = perturb(item, name, seed, sides)
+        if perturbed is not None:
+            yield name, perturbed
 
 
-def _all_cells(suite: MirrorSuite | StyleSuite) -> Iterator[CheckedCell]:
-    """Yield the cells of all mirrors, squares and ties with a check."""
-    if isinstance(suite, StyleSuite):
-        for mirrors in suite.mirrors.values():
-            for mirror in mirrors:
-                if mirror.check:
-                    for cell in restyled_cells(mirror):
-                        yield CheckedCell(mirror.check["kind"], cell)
-        return
-    groups: list[Checked] = [*suite.all_mirrors(), *suite.squares]
-    for group in groups:
-        if group.check:
-            for cell in group.cells():
-                yield CheckedCell(group.check["kind"], cell)
-    for ties in suite.ties:
-        if ties.check:
-            for cell in ties.cells():
-                yield CheckedCell(TIES, cell)
-
-
-def _check_of(cells: Cells, item: Item, completion: Messages) -> CheckedCell | None:
-    """Return the cell of a completion; None if it has no check, or this machine lacks a tool that the check needs."""
-    text = response_text(completion[-1]["content"] if len(completion) == 1 else completion)
-    checked = cells.get((item.id, text)) or cells.get((item.id.partition("/")[0], text))
-    return None if checked is None or missing_tools(checked.cell.check) else checked
-
-
-def _checks(cells: Cells, candidates: Sequence[PerturbedItem]) -> list[CheckedCell]:
-    """Return the checks of the perturbed completions of items; the row of a check is the id of the perturbed item."""
-    checks: list[CheckedCell] = []
-    for candidate in candidates:
-        for before, after in zip(candidate.original.completions, candidate.item.completions, strict=True):
-            checked = _check_of(cells, candidate.original, before)
-            if checked is not None and before != after:
-                text = after[-1]["content"]
-                cell = replace(checked.cell, row=candidate.item.id, response=text, calls=())
-                checks.append(replace(checked, cell=cell))
+def read_checks(name: str) -> Checks:
+    """Read the check of each row of an embedded suite that has one; none for other data."""
+    checks: dict[str, Mapping[str, Any]] = {}
+    if name not in SUITE_NAMES:
+        return checks
+    suite = read_any_suite(data_folder_of(name), name)
+    for group, kind in _checked_groups(suite):
+        for cell in group.cells():
+            checks[cell.row] = {"kind": kind, **cell.check}
     return checks
 
 
-def _failed_rows(checks: Sequence[CheckedCell], tick: Callable[[], None]) -> set[str]:
-    """Run both programs of each kind on its cells, equal ones once; return the rows with an unexpected outcome."""
-    by_kind: dict[str, dict[str, list[Cell]]] = {}
-    for checked in checks:
-        cells = by_kind.setdefault(checked.kind, {})
-        cells.setdefault(_question(checked), []).append(checked.cell)
-    failed: set[str] = set()
-    for kind, groups in by_kind.items():
-        representatives = [replace(cells[0], row=question) for question, cells in groups.items()]
-        for verifiers in (VERIFIERS, SECOND_VERIFIERS):
-            if kind not in verifiers:
-                continue
-            for question, _ in faults(representatives, verifiers[kind](representatives)):
-                failed.update(cell.row for cell in groups[question])
-        tick()
-    return failed
-
-
-def _question(checked: CheckedCell) -> str:
-    """Return what decides the outcome of a cell: of a program its block of code, else the response."""
-    cell, response = checked.cell, checked.cell.response
-    if checked.kind == CODE:
-        with suppress(BrokenCheck):  # no block or several: the verifier says so
-            response = only_block(cell)
-    return json.dumps([cell.prompt, dict(cell.check), response, cell.right], sort_keys=True)
+def _checked_groups(suite: MirrorSuite | StyleSuite) -> Iterator[tuple[Checked, str]]:
+    """Yield the mirrors, squares and ties with a check, and its kind."""
+    groups: list[Checked] = []
+    if isinstance(suite, StyleSuite):
+        for mirrors in suite.mirrors.values():
+            groups += mirrors
+    else:
+        groups += [*suite.all_mirrors(), *suite.squares, *suite.ties]
+    for group in groups:
+        if group.check:
+            yield group, group.check.get("kind", TIES)
