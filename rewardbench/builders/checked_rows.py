@@ -22,7 +22,7 @@ from rewardbench.verifiers import Cell
 
 @dataclass(frozen=True)
 class CheckedRow:
-    """A prompt with right and wrong responses, and the check that tells them apart."""
+    """A prompt with right and wrong responses, and the check of its label."""
 
     id: str
     prompt: Messages
