@@ -22,13 +22,25 @@ LONGEST_NAME = 40
 """Maximum characters of a model's name in a legend."""
 
 
+def shorten(name: str, longest: int) -> str:
+    """Cut the middle out of a name that is too long; names of models often differ at their ends only.
+
+    >>> shorten("org/reward-model-of-a-series-v2.1", 16)
+    'org/re…ries-v2.1'
+    """
+    if len(name) <= longest:
+        return name
+    start = (longest - 1) * 2 // 5
+    return f"{name[:start]}…{name[start + 1 - longest :]}"
+
+
 def legend_name(model: str) -> str:
-    """Return the name of a model for a legend: its end if it is long.
+    """Return the name of a model for a legend.
 
     >>> legend_name("org/a-reward-model-with-a-name-of-50-characters-and-")
-    '…model-with-a-name-of-50-characters-and-'
+    'org/a-reward-mo…me-of-50-characters-and-'
     """
-    return model if len(model) <= LONGEST_NAME else f"…{model[1 - LONGEST_NAME :]}"
+    return shorten(model, LONGEST_NAME)
 
 
 def short_name(model: str) -> str:

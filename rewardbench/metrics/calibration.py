@@ -15,23 +15,25 @@ from dataclasses import dataclass
 from math import isfinite, pi, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rewardbench.metrics.credit import is_scored, rule_of, split_scores
 from rewardbench.metrics.grading import cluster_of
-from rewardbench.stats import normal
+from rewardbench.metrics.temperature import (
+    HIGHEST,
+    LOWEST,
+    FloatArray,
+    IntArray,
+    fit_temperature,
+    sigmoid,
+    temperature_interval,
+)
 from rewardbench.types import Calibration, CalibrationErrors, ItemScores, Suite
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 BINS = 15
 """Number of bins, as in Guo et al."""
-LOWEST, HIGHEST = 0.02, 50.0
-"""Bounds of the temperature: it falls to 0 if every pair is right, and grows without limit if scores are random."""
 FEWEST = 20
 """Minimum number of pairs of a calibration."""
-_BISECTION_STEPS = 60
+_BISECTION_STEPS = 30
 _GRID_CELLS = 2_048
 _DRAWS = 2_000
 _MOST_RANDOM_NUMBERS = 2 * 10**7
@@ -115,23 +117,6 @@ def pair_margins(suite: Suite, item_scores: Sequence[ItemScores]) -> PairMargins
     )
 
 
-def sigmoid(x: FloatArray) -> FloatArray:
-    """Compute 1 / (1 + exp(-x)) without overflow warnings."""
-    with np.errstate(over="ignore"):
-        values: FloatArray = 1 / (1 + np.exp(-x))
-    return values
-
-
-def root_mean_square(values: FloatArray) -> float:
-    """Compute the root of the mean square, without overflow for large values.
-
-    >>> root_mean_square(np.array([3e300, -4e300])) / 1e300
-    3.5355339059327378
-    """
-    largest = float(np.abs(values).max())
-    return largest * sqrt(float(np.mean((values / largest) ** 2))) if largest > 0 else 0.0
-
-
 def confidences(margins: FloatArray) -> FloatArray:
     """Compute sigmoid(abs(margin)), from .5 to 1.
 
@@ -144,65 +129,6 @@ def confidences(margins: FloatArray) -> FloatArray:
 def outcomes(margins: FloatArray) -> FloatArray:
     """Return 1 for a right pair, 0 for a wrong one, and .5 for equal scores."""
     return (1 + np.sign(margins)) / 2
-
-
-def log_loss(margins: FloatArray) -> float:
-    """Compute the mean of -log sigmoid(margin), in nats.
-
-    >>> round(log_loss(np.zeros(3)), 4)
-    0.6931
-    """
-    return float(np.mean(np.logaddexp(0, -margins)))
-
-
-def fit_temperature(margins: FloatArray) -> float:
-    """Fit the temperature by maximum likelihood, between `LOWEST` and `HIGHEST`.
-
-    The loss is convex in the slope 1 / T, so the root of its derivative is found by bisection.
-
-    >>> fit_temperature(np.array([1.0, 2.0])), fit_temperature(np.array([1.0, -1.0]))
-    (0.02, 50.0)
-    """
-    low, high = 1 / HIGHEST, 1 / LOWEST
-    if _slope_of_loss(margins, low) >= 0:
-        return HIGHEST
-    if _slope_of_loss(margins, high) <= 0:
-        return LOWEST
-    for _ in range(_BISECTION_STEPS):
-        middle = sqrt(low * high)
-        if _slope_of_loss(margins, middle) < 0:
-            low = middle
-        else:
-            high = middle
-    return 1 / sqrt(low * high)
-
-
-def _slope_of_loss(margins: FloatArray, slope: float) -> float:
-    """Compute the derivative of the mean loss with respect to 1 / T."""
-    return -float(np.mean(margins * sigmoid(-slope * margins)))
-
-
-def temperature_interval(margins: FloatArray, clusters: IntArray, temperature: float) -> tuple[float, float]:
-    """Compute the 95 % interval of a fitted temperature, robust to correlation within clusters.
-
-    The interval is that of the slope 1 / T (sandwich variance), cut to the bounds of the temperature.
-
-    Args:
-        margins: the margins of the fit: [pairs].
-        clusters: number of the cluster of each pair, from 0: [pairs].
-        temperature: the fitted temperature.
-    """
-    size = root_mean_square(margins)
-    if size == 0:
-        return LOWEST, HIGHEST
-    wrong, unit = sigmoid(-margins / temperature), margins / size
-    information = float(np.sum(unit**2 * wrong * (1 - wrong)))
-    scores = np.bincount(clusters, unit * wrong)
-    if information <= 0:
-        return LOWEST, HIGHEST
-    half = normal(0.95) * sqrt(float(scores @ scores)) / information / size
-    slopes = np.clip([1 / temperature + half, 1 / temperature - half], 1 / HIGHEST, 1 / LOWEST)
-    return float(1 / slopes[0]), float(1 / slopes[1])
 
 
 def width_bins(confidence: FloatArray, bins: int = BINS) -> IntArray:
@@ -261,7 +187,7 @@ def smooth_ece(confidence: FloatArray, outcome: FloatArray) -> float:
         return float(np.abs(smoothed[:_GRID_CELLS]).sum())
 
     low, high = 0.0, 1.0
-    for _ in range(_BISECTION_STEPS // 2):
+    for _ in range(_BISECTION_STEPS):
         width = (low + high) / 2
         if smoothed_error(width) > width:
             low = width

@@ -12,6 +12,7 @@ from rewardbench.analysis.calibration import run as calibration
 from rewardbench.analysis.calibration.run import CalibrationOptions, analyze, selftest, simulate_margins
 from rewardbench.console.pictures import open_figure
 from rewardbench.errors import InputError
+from rewardbench.metrics.calibration import calibrate
 from rewardbench.results.scored import ModelScores
 from rewardbench.types import Item, ItemScores, Rule, Suite
 
@@ -68,6 +69,12 @@ def test_a_section_that_needs_another_temperature_is_named():
         (planted() * 1e-4, "are too small for a temperature"),
         (planted() * 1e4, "are too large for a temperature"),
         (np.zeros(100), "Do not read the margins"),
+        (-planted(300), "are higher for the wrong response"),
+        (
+            np.where(np.arange(300) % 5, np.abs(planted(300)), 0.0),
+            "right on 90% of 300 pairs, and on all with a clear m",
+        ),
+        (np.tile(np.repeat([1.0, -1, 5, -5], [9, 1, 8, 2]), 30), "No temperature calibrates the margins"),
     ],
 )
 def test_what_the_sentence_says(margins, words):
@@ -112,6 +119,20 @@ def test_unfit_input_is_rejected():
         analyze([nothing], CalibrationOptions())
     with pytest.raises(InputError, match="reads 1 to 6 results, and got 0"):
         analyze([], CalibrationOptions())
+
+
+def test_margins_without_a_sum_are_rejected():
+    with pytest.raises(InputError, match=r"m\.json has margins above 1e\+300: rescale the scores"):
+        analyze([scored(np.tile([1e307, -1e307], 20))], CalibrationOptions())
+
+
+def test_the_interval_at_the_lower_bound_contains_a_small_temperature():
+    covered = 0
+    for seed in range(40):
+        margins = simulate_margins(50, np.random.default_rng(seed), 0.2)
+        temperature = calibrate(margins, np.arange(50))
+        covered += temperature.temperature_low <= 0.2 <= temperature.temperature_high
+    assert covered >= 34
 
 
 def test_unscored_items_are_counted():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rewardbench.metrics import calibration as metrics
+from rewardbench.metrics.temperature import fit_temperature, log_loss, sigmoid, temperature_interval
 from rewardbench.types import Item, ItemScores, Rule, Suite
 
 RANDOM = np.random.default_rng
@@ -13,7 +14,7 @@ RANDOM = np.random.default_rng
 
 def margins_of(n, temperature, random, spread=3.5):
     sizes = np.abs(spread * random.standard_normal(n))
-    return np.where(random.random(n) < metrics.sigmoid(sizes / temperature), sizes, -sizes)
+    return np.where(random.random(n) < sigmoid(sizes / temperature), sizes, -sizes)
 
 
 def test_errors_of_four_pairs_by_hand():
@@ -23,7 +24,7 @@ def test_errors_of_four_pairs_by_hand():
     errors = metrics.measure_errors(margins, np.arange(4))
     assert errors.ece == pytest.approx(0.4)
     assert errors.brier == pytest.approx((0.1**2 + 0.9**2 + 2 * 0.4**2) / 4)
-    assert metrics.log_loss(margins) == pytest.approx(-(log(0.9) + log(0.1) + 2 * log(0.6)) / 4)
+    assert log_loss(margins) == pytest.approx(-(log(0.9) + log(0.1) + 2 * log(0.6)) / 4)
 
 
 def test_equal_scores_are_half_right_at_confidence_one_half():
@@ -34,26 +35,26 @@ def test_equal_scores_are_half_right_at_confidence_one_half():
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 7.0])
 def test_the_temperature_is_the_minimum_of_the_log_loss(temperature):
     margins = margins_of(4_000, temperature, RANDOM(0))
-    fitted = metrics.fit_temperature(margins)
-    losses = [metrics.log_loss(margins / value) for value in (0.99 * fitted, fitted, 1.01 * fitted)]
+    fitted = fit_temperature(margins)
+    losses = [log_loss(margins / value) for value in (0.99 * fitted, fitted, 1.01 * fitted)]
     assert losses[1] < min(losses[0], losses[2])
-    low, high = metrics.temperature_interval(margins, np.arange(4_000), fitted)
+    low, high = temperature_interval(margins, np.arange(4_000), fitted)
     assert low < temperature < high
 
 
 def test_the_interval_of_the_temperature_is_wider_if_every_pair_is_repeated():
     margins = margins_of(500, 2.0, RANDOM(1))
     repeated, clusters = np.repeat(margins, 4), np.repeat(np.arange(500), 4)
-    low, high = metrics.temperature_interval(repeated, clusters, 2.0)
-    assert (low, high) == pytest.approx(metrics.temperature_interval(margins, np.arange(500), 2.0))
-    assert high - low > 1.9 * np.ptp(metrics.temperature_interval(repeated, np.arange(2_000), 2.0))
+    low, high = temperature_interval(repeated, clusters, 2.0)
+    assert (low, high) == pytest.approx(temperature_interval(margins, np.arange(500), 2.0))
+    assert high - low > 1.9 * np.ptp(temperature_interval(repeated, np.arange(2_000), 2.0))
 
 
 @pytest.mark.parametrize(
     ("margins", "temperature"), [([1, 2, 3], 0.02), ([1, -2, 1, -3], 50), ([0, 0], 50), ([1e300, -1e300], 50)]
 )
 def test_the_temperature_has_bounds(margins, temperature):
-    assert metrics.fit_temperature(np.array(margins, dtype=float)) == temperature
+    assert fit_temperature(np.array(margins, dtype=float)) == temperature
 
 
 def test_bins_of_equal_mass_have_equal_numbers_and_share_equal_confidences():
@@ -109,7 +110,7 @@ def test_each_half_is_scaled_by_the_temperature_of_the_other():
     assert len(set(temperatures)) == 2
     assert (temperatures[::2] == temperatures[1::2]).all()
     first = temperatures == temperatures[0]
-    assert temperatures[0] == pytest.approx(metrics.fit_temperature(margins[~first]))
+    assert temperatures[0] == pytest.approx(fit_temperature(margins[~first]))
     assert first.mean() == 0.5
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, ORANGE, error_bars, label_axes
+from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, ORANGE, error_bars, label_axes, shorten
 from rewardbench.console.terminal import printable
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ def draw_calibration(models: Sequence[ModelCalibration], figure: Figure) -> None
     curve.set_ylim(_lowest_limit(models), 1.02)
     _draw_errors(figure.add_subplot(grid[2, :]), rows)
     title = f"Calibration of {_short(models[0].model)}, n = {models[0].figures.n:,} pairs"
+    if len(models) > 1:
+        figure.legend(
+            *curve.get_legend_handles_labels(), loc="outside lower center", fontsize=8, frameon=False, ncols=3
+        )
     figure.suptitle(title if len(models) == 1 else f"Calibration of {len(models)} models", fontsize=12)
 
 
@@ -83,7 +87,7 @@ def _draw_reliability(axes: Axes, models: Sequence[ModelCalibration], is_scaled:
         title = "each at its temperature" if is_scaled else "as is"
     label_axes(axes, title, "", "share of pairs that is right")
     axes.set_xlim(0.49, 1.01)
-    if not is_scaled:
+    if not is_scaled and len(models) == 1:
         axes.legend(fontsize=8, frameon=True, framealpha=0.9, edgecolor="none", loc="upper left")
 
 
@@ -140,5 +144,4 @@ def _draw_errors(axes: Axes, rows: Sequence[_ErrorRow]) -> None:
 
 def _short(name: str) -> str:
     """Return a name that fits next to the axes."""
-    text = printable(name)
-    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
+    return shorten(printable(name), LONGEST_LABEL)

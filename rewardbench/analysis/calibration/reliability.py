@@ -11,21 +11,16 @@ import numpy as np
 from rewardbench import stats
 from rewardbench.metrics.calibration import (
     FEWEST,
-    HIGHEST,
-    FloatArray,
-    IntArray,
     PairMargins,
     calibrate,
     confidences,
-    fit_temperature,
-    log_loss,
     measure_errors,
     noise_floor,
     outcomes,
-    root_mean_square,
     scale_out_of_sample,
     width_bins,
 )
+from rewardbench.metrics.temperature import HIGHEST, FloatArray, IntArray, fit_temperature, log_loss, root_mean_square
 from rewardbench.types import Calibration, CalibrationErrors
 
 Breakdown = Literal["section", "subset"]
@@ -82,6 +77,8 @@ class ModelCalibration:
 
     model: str
     right: float
+    right_high: float
+    """Upper limit of the 95 % interval of the share of right pairs, by cluster."""
     figures: Calibration
     log_loss: tuple[float, float]
     """Mean of -log sigmoid(margin) as is and after scaling, in nats."""
@@ -111,9 +108,11 @@ def calibrate_model(model: str, pairs: PairMargins, by: Breakdown = "section", s
     groups, small_groups = _measure_groups(pairs, scaled, by)
     confidence = confidences(scaled)
     size = root_mean_square(pairs.margins)
+    right = stats.mean(outcomes(scaled).tolist(), pairs.clusters.tolist())
     return ModelCalibration(
         model=model,
-        right=float(outcomes(scaled).mean()),
+        right=right.value,
+        right_high=right.high,
         figures=figures,
         log_loss=(log_loss(pairs.margins), log_loss(scaled)),
         relative_temperature=fit_temperature(pairs.margins / size) if size > 0 else HIGHEST,

@@ -19,19 +19,15 @@ from rewardbench.comparison.compare import ComparedResult, read_compared
 from rewardbench.errors import InputError
 from rewardbench.metrics.calibration import (
     FEWEST,
-    HIGHEST,
-    LOWEST,
-    FloatArray,
-    IntArray,
     PairMargins,
     calibration_error,
     clustered_floor,
     confidences,
     noise_floor,
     pair_margins,
-    sigmoid,
     width_bins,
 )
+from rewardbench.metrics.temperature import HIGHEST, LOWEST, FloatArray, IntArray, sigmoid
 from rewardbench.types import CalibrationErrors
 
 SEEDS = 20
@@ -40,6 +36,8 @@ FLOOR_SIZES = (500, 2_985, 10_000)
 """Numbers of pairs at which the noise floor is compared with direct simulation."""
 SIMULATIONS = 1_000
 MOST_RESULTS = 6
+LARGEST = 1e300
+"""Largest margin, so that sums of margins are floats."""
 BARS = (
     "T_max_rel_err<=0.05 ece_before_min>=0.121 ece_before_max<=0.141 ece_after_max<=0.023 "
     "floor_max_rel_err<=0.10 clustered_floor_max_rel_err<=0.10"
@@ -72,6 +70,8 @@ def analyze(inputs: Sequence[ComparedResult], options: CalibrationOptions) -> Re
     for result in inputs:
         scored = read_compared(result)
         pairs = pair_margins(scored.suite, scored.items)
+        if pairs.count and np.abs(pairs.margins).max() > LARGEST:
+            raise InputError(f"{scored.path} has margins above {LARGEST:g}: rescale the scores.")
         if pairs.count < FEWEST or len(np.unique(pairs.clusters)) < 2:
             raise InputError(
                 f"{scored.path} has {pairs.count} scored pairs with a preference; calibration needs at least {FEWEST} "
@@ -174,6 +174,11 @@ def _sentence(model: ModelCalibration) -> str:
             f"The margins of {model.model} are too {'large' if figures.temperature == HIGHEST else 'small'} for a "
             f"temperature from {LOWEST:g} to {HIGHEST:g}: rescale its scores (a DPO policy: another --beta) first."
         )
+    if figures.temperature == HIGHEST and model.right_high < 0.5:
+        return (
+            f"The scores of {model.model} are higher for the wrong response ({model.right:.0%} of {figures.n:,} pairs "
+            "are right): check the labels and the sign of the score before you read its margins as probabilities."
+        )
     if figures.temperature == HIGHEST:
         return (
             f"Do not read the margins of {model.model} as probabilities: the best temperature is at its bound of "
@@ -181,13 +186,18 @@ def _sentence(model: ModelCalibration) -> str:
         )
     if figures.temperature == LOWEST:
         return (
-            f"{model.model} is right on {model.right:.0%} of {figures.n:,} pairs, however small the margin: this data "
-            "is too easy to say how its margins become probabilities."
+            f"{model.model} is right on {model.right:.0%} of {figures.n:,} pairs, and on all with a clear margin: this "
+            "data is too easy to say how its margins become probabilities."
         )
     if before.ece <= before.floor_high:
         return (
             f"The margins of {model.model} can be read as probabilities as they are: ECE {before.ece:.3f}, and chance "
             f"alone gives a perfectly calibrated model up to {before.floor_high:.3f} on these {figures.n:,} pairs."
+        )
+    if after.ece >= before.ece:
+        return (
+            f"No temperature calibrates the margins of {model.model}: the ECE is {before.ece:.3f} as is and "
+            f"{after.ece:.3f} scaled, and chance explains up to {before.floor_high:.3f} on {figures.n:,} pairs."
         )
     advice = (
         f"Divide the margins of {model.model} by {figures.temperature:.2f} before you read them as probabilities: "

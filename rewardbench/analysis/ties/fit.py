@@ -21,7 +21,8 @@ from rewardbench.analysis.ties.models import (
     rao_kupper_probabilities,
 )
 from rewardbench.errors import InputError
-from rewardbench.metrics.calibration import FloatArray, IntArray, mass_bins
+from rewardbench.metrics.calibration import mass_bins
+from rewardbench.metrics.temperature import FloatArray, IntArray
 
 BINS = 10
 """Number of bins of the score difference, each with as many pairs."""
