@@ -1,5 +1,6 @@
 """The analysis `ties`: likelihoods, planted parameters, an independent check, readers, and bad input."""
 
+import gzip
 import json
 import time
 from pathlib import Path
@@ -161,13 +162,53 @@ def test_a_table_of_battles_is_read(tmp_path, flags):
     assert (data.pairs.clusters == np.arange(100) // 2).all()
 
 
+def test_battles_are_read_from_other_formats_and_labels(tmp_path):
+    words = {1: "gpt-j", -1: "opt", 0: "tie (bothbad)"}
+    points = {1: 2, -1: 7, 0: 4}
+    battles = []
+    expected = pairs_of(90)
+    for n, ((first, second), outcome) in enumerate(zip(expected.scores, expected.outcomes, strict=True)):
+        battle = {"question_id": n // 3, "model_a": "gpt-j", "model_b": "opt", "score_a": first, "score_b": second}
+        battles.append({**battle, "winner": words[int(outcome)], "likert_7": points[int(outcome)]})
+    lines = "\n".join(map(json.dumps, battles))
+    (tmp_path / "arena.jsonl").write_text(lines)
+    (tmp_path / "arena.json").write_text("\ufeff " + json.dumps(battles))
+    with gzip.open(tmp_path / "arena.jsonl.gz", "wt") as file:
+        file.write(lines.replace('"winner"', '"judge"'))
+    for name in ("arena.jsonl", "arena.json", "arena.jsonl.gz"):
+        pairs = read_comparisons(tmp_path / name, ("score_a", "score_b")).pairs
+        assert (pairs.outcomes == expected.outcomes).all(), name
+        assert (pairs.scores == expected.scores).all()
+        assert (pairs.clusters == np.arange(90) // 3).all()
+
+
+@pytest.mark.parametrize("spread", [20, 200])
+def test_wide_scores_do_not_stop_the_fit(spread):
+    pairs = simulate_comparisons(20_000, np.random.default_rng(0), spread=spread)[0]
+    fit = tie_models.fit_davidson(pairs)
+    assert not fit.at_bound
+    assert abs(fit.tie - ties.PLANTED_NU) < 3 * fit.tie_error < 2
+    assert abs(fit.beta - ties.PLANTED_BETA) < 3 * fit.beta_error < 0.3
+
+
+def test_scores_that_separate_the_outcomes_are_noted():
+    differences = np.where(np.arange(90) % 3 == 0, 0.0, np.where(np.arange(90) % 2, 1.0, -2.0))
+    pairs = LabelledPairs(
+        np.stack([differences, 0 * differences], 1), np.sign(differences).astype(np.int64), np.arange(90)
+    )
+    assert tie_models.fit_davidson(pairs).at_bound
+    report = analyze([to_result(pairs)], TiesOptions())
+    assert any(note.startswith("A parameter is at its bound") for note in report.notes)
+    assert "mean ties" in report.sentence
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
         ("score_b", "score", "has no column 'score_b': a table of battles has score_a and score_b"),
-        ("winner_tie", "tied", "has no column 'winner'"),
+        ("winner_model_b", "loser", "has no column 'winner'"),
         ("\n3,prompt 1,", "\n3,prompt 1,abc", "row 4, score_a, is 'abc"),
-        (",1,0,0\n", ",1,1,0\n", "has not exactly one 1 in winner_model_a"),
+        (",1,0,0\n", ",1,1,0\n", "row [0-9]+: of winner_model_a, winner_model_b and winner_tie not exactly one is 1"),
     ],
 )
 def test_an_unfit_table_is_rejected(tmp_path, old, new, words):
@@ -184,7 +225,7 @@ def test_empty_scores_are_left_out_and_an_unknown_winner_is_rejected(tmp_path):
     data = read_comparisons(str(path), ("score_a", "score_b"))
     assert data.notes == ["2 rows without two finite scores were left out."]
     path.write_text("score_a,score_b,winner\n1,2,Zoë\n")
-    with pytest.raises(InputError, match="row 1, has the winner 'zoë': write model_a, model_b or tie"):
+    with pytest.raises(InputError, match="row 1: winner is 'Zoë', which names neither of the two responses, nor a tie"):
         read_comparisons(str(path), ("score_a", "score_b"))
 
 
@@ -194,6 +235,7 @@ def test_empty_scores_are_left_out_and_an_unknown_winner_is_rejected(tmp_path):
         ([("a", (1.0, 0.0), 1, None)] * 50, r"m\.json has 0 scored ties and 0 scored preferences"),
         ([("a", (1.0, 0.0), 0, 0.0)] * 50, "has 50 scored ties and 0 scored preferences"),
         ([("a", (1.0, 1.0), 0, 0.0), ("a", (1.0, 1.0), 1, None)] * 30, "the same score for both responses"),
+        ([("a", (1.0, 1.0), 0, 0.0), ("a", (1.7e308, -1.7e308), 1, None)] * 30, "too large for a float: rescale"),
     ],
 )
 def test_data_without_ties_preferences_or_scores_is_rejected(rows, words):
@@ -230,7 +272,10 @@ def test_the_report_names_the_threshold_and_draws(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda scores: scores * 0 + np.random.default_rng(6).random(scores.shape), "predict neither ties nor"),
+        (
+            lambda scores: scores * 0 + np.random.default_rng(6).random(scores.shape),
+            "are not shown to predict preferences",
+        ),
         (lambda scores: -scores, "check the labels and the sign of the score"),
     ],
 )

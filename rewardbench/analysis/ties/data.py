@@ -6,7 +6,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from math import isfinite
+from os import PathLike, fspath
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,8 +22,14 @@ from rewardbench.paths import home_path
 from rewardbench.results.scored import ModelScores
 from rewardbench.types import Item
 
-TABLES = (".csv", ".tsv", ".parquet")
-"""File names of tables of battles."""
+if TYPE_CHECKING:
+    from rewardbench.suites.data_row import DataRow
+    from rewardbench.suites.labels import LabelReader
+
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".arrow")
+"""File names of tables of battles, all of which but .parquet and .arrow may end in .gz too."""
+PROMPTS = ("prompt", "question_id")
+"""Columns that name the prompt of a battle; the first that a table has gives the clusters."""
 FEWEST = 20
 """Minimum number of ties and of preferences."""
 
@@ -66,15 +74,16 @@ def read_comparisons(source: ComparedResult, score_columns: tuple[str, str]) -> 
     """Read comparisons with ties.
 
     Args:
-        source: a result of data with ties; or a table of battles (.csv, .tsv, .parquet) with the scores of both
-            responses, and the columns `winner_model_a`, `winner_model_b` and `winner_tie`, or `winner`.
+        source: a result of data with ties; or a table of battles (.csv, .tsv, .parquet, .jsonl, or a .json list) with
+            the scores of both responses, and the columns `winner_model_a`, `winner_model_b` and `winner_tie`, or
+            another label of two responses such as `winner` or `likert_7`.
         score_columns: names of the columns of scores in a table.
 
     Raises:
         InputError: if it cannot be read, or has fewer than `FEWEST` ties or preferences, or no two different scores.
     """
-    if isinstance(source, str | Path) and Path(source).suffix in TABLES:
-        labelled = _read_table(home_path(str(source)), score_columns)
+    if isinstance(source, str | PathLike) and _is_table(home_path(fspath(source))):
+        labelled = _read_table(home_path(fspath(source)), score_columns)
     else:
         labelled = _read_result(read_compared(source))
     ties = int((labelled.pairs.outcomes == 0).sum())
@@ -85,9 +94,25 @@ def read_comparisons(source: ComparedResult, score_columns: tuple[str, str]) -> 
             f"{where} has {ties:,} scored ties and {preferences:,} scored preferences; models of ties need at least "
             f"{FEWEST} of both. Score data with ties, such as core or a csv of battles."
         )
-    if not labelled.pairs.differences.any():
+    with np.errstate(over="ignore"):
+        differences = labelled.pairs.differences
+    if not np.isfinite(differences).all():
+        raise InputError(f"{where} has scores whose difference is too large for a float: rescale the scores.")
+    if not differences.any():
         raise InputError(f"{where} has the same score for both responses of every pair: score it with another model.")
     return labelled
+
+
+def _is_table(path: Path) -> bool:
+    """Return True for a table of battles; a result is a .json file of one object, not of a list."""
+    from rewardbench.suites.readers import suffix
+
+    if suffix(path).lower() in TABLES:
+        return True
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
 
 def _read_result(scored: ModelScores) -> LabelledComparisons:
@@ -132,24 +157,22 @@ def _read_table(path: Path, score_columns: tuple[str, str]) -> LabelledCompariso
     Raises:
         InputError: if a column is missing, or a label or a score cannot be read.
     """
-    from rewardbench.suites.labels import FLAGS
     from rewardbench.suites.readers import iterate_file
+    from rewardbench.suites.turns import Unusable
 
     collector = _Collector([], [], [], {})
     unscored = 0
+    label: LabelReader | None = None
     for number, row in enumerate(iterate_file(path), 1):
-        if number == 1:
-            label_columns = tuple(FLAGS) if FLAGS.keys() <= row.keys() else ("winner",)
-            missing_columns = [name for name in (*score_columns, *label_columns) if name not in row]
-            if missing_columns:
-                raise InputError(
-                    f"{path} has no column {missing_columns[0]!r}: a table of battles has {' and '.join(score_columns)}"
-                    f" (or name them with --score_a and --score_b), and {', '.join(FLAGS)} or winner."
-                )
-        outcome = _read_outcome(row, label_columns, f"{path}, row {number}")
-        first, second = (_read_score(row[name], f"{path}, row {number}, {name}") for name in score_columns)
+        label = label or _find_label(path, row, score_columns)
+        try:
+            outcome = label.read(row).sign
+        except Unusable as reason:
+            raise InputError(f"{path}, row {number}: {reason}.") from reason
+        first, second = (_read_score(row.get(name), f"{path}, row {number}, {name}") for name in score_columns)
+        prompts = [str(row[name]) for name in PROMPTS if row.get(name) not in (None, "")]
         if isfinite(first) and isfinite(second):
-            collector.add(first, second, outcome, str(row.get("prompt") or f"row {number}"))
+            collector.add(first, second, outcome, prompts[0] if prompts else f"row {number}")
         else:
             unscored += 1
     notes = [f"{unscored:,} rows without two finite scores were left out."] if unscored else []
@@ -157,19 +180,25 @@ def _read_table(path: Path, score_columns: tuple[str, str]) -> LabelledCompariso
     return LabelledComparisons(path.stem, collector.to_pairs(), source, notes)
 
 
-def _read_outcome(row: Mapping[str, object], columns: Sequence[str], where: str) -> int:
-    """Return 1 if the first response is preferred, -1 if the second is, 0 for a tie."""
-    from rewardbench.suites.labels import FLAGS, SIGN_OF_WORD
+def _find_label(path: Path, row: DataRow, score_columns: tuple[str, str]) -> LabelReader:
+    """Return the reader of the labels of a table with this first row; the scores are no label.
 
-    if len(columns) == 1:
-        word = str(row["winner"]).strip().casefold()
-        if word not in SIGN_OF_WORD:
-            raise InputError(f"{where}, has the winner {word[:40]!r}: write model_a, model_b or tie.")
-        return SIGN_OF_WORD[word]
-    signs = [FLAGS[name] for name in columns if str(row[name]).strip().casefold() in ("1", "1.0", "true")]
-    if len(signs) != 1:
-        raise InputError(f"{where}, has not exactly one 1 in {', '.join(columns)}: write one 1 and two 0.")
-    return signs[0]
+    Raises:
+        InputError: if a column of scores, or every label, is missing.
+    """
+    from rewardbench.suites.labels import FLAGS, LABEL_READERS
+
+    missing_columns = [name for name in score_columns if name not in row]
+    scores = set(score_columns)
+    readers = [reader for reader in LABEL_READERS if row.keys() >= {*reader.columns} and not scores & {*reader.columns}]
+    if not readers and not missing_columns:
+        missing_columns = ["winner"]
+    if missing_columns:
+        raise InputError(
+            f"{path} has no column {missing_columns[0]!r}: a table of battles has {' and '.join(score_columns)}"
+            f" (or name them with --score_a and --score_b), and {', '.join(FLAGS)} or winner."
+        )
+    return readers[0]
 
 
 def _read_score(value: object, where: str) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import BLUE, GREEN, GREY, ORANGE, error_bars, label_axes
+from rewardbench.analysis.figures import BLUE, GREEN, GREY, ORANGE, error_bars, label_axes, shorten
 from rewardbench.analysis.ties.models import TIE, davidson_probabilities, rao_kupper_probabilities
 from rewardbench.console.terminal import printable
 
@@ -25,8 +25,7 @@ def draw_ties(analysis: TieAnalysis, names: Mapping[str, str], figure: Figure) -
     shares, losses = figure.subplots(1, 2, width_ratios=[1.15, 1.0])
     _draw_shares(shares, analysis)
     _draw_losses(losses, analysis, names)
-    model = printable(analysis.model)
-    model = model if len(model) <= LONGEST_LABEL else f"{model[: LONGEST_LABEL - 1]}…"
+    model = shorten(printable(analysis.model), LONGEST_LABEL)
     figure.suptitle(f"Ties of {model}, n = {analysis.n:,} pairs, {analysis.ties:,} ties", fontsize=12)
 
 

@@ -17,14 +17,16 @@ from math import exp, log, sinh
 
 import numpy as np
 
-from rewardbench.metrics.calibration import FloatArray, IntArray, root_mean_square, sigmoid
+from rewardbench.metrics.temperature import FloatArray, IntArray, root_mean_square, sigmoid
 from rewardbench.stats import normal
 
 FIRST, TIE, SECOND = 0, 1, 2
 """Columns of the arrays of probabilities."""
 _Z = normal(0.95)
-_MOST_BETA, _MOST_LOG_NU, _LEAST_LOG_THETA, _MOST_LOG_THETA = 50.0, 25.0, 1e-6, 25.0
+_MOST_BETA, _MOST_LOG_NU, _LEAST_LOG_THETA, _MOST_LOG_THETA = 1e4, 25.0, 1e-6, 25.0
 """Bounds of the parameters; beta is that of differences with root mean square 1."""
+_STEEP = 20.0
+"""A beta above this whose standard error exceeds it is that of outcomes which the scores separate."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class TieFit:
         tie_error: the same of `tie`.
         beta_interval: 95 % interval, robust to correlation within clusters (sandwich variance).
         tie_interval: the same of `tie`, symmetric in its logarithm.
-        at_bound: True if the data separate the outcomes, so that a parameter is at its bound.
+        at_bound: True if the scores separate the outcomes, so that the likelihood grows without limit in a parameter.
     """
 
     beta: float
@@ -236,6 +238,7 @@ def _fit(
     robust = covariance @ (by_cluster.T @ by_cluster) @ covariance
     errors, half_widths = np.sqrt(np.diag(covariance)), _Z * np.sqrt(np.diag(robust))
     near_bound = [min(abs(value - limit) for limit in pair) < 1e-5 for value, pair in zip(best, bounds, strict=True)]
+    is_separated = abs(beta) > _STEEP and float(errors[0]) > abs(beta)
     return TieFit(
         beta=beta / scale,
         tie=exp(log_tie),
@@ -243,7 +246,7 @@ def _fit(
         tie_error=float(errors[1]) * exp(log_tie),
         beta_interval=((beta - float(half_widths[0])) / scale, (beta + float(half_widths[0])) / scale),
         tie_interval=(exp(log_tie - float(half_widths[1])), exp(log_tie + float(half_widths[1]))),
-        at_bound=any(near_bound),
+        at_bound=any(near_bound) or is_separated,
     )
 
 

@@ -28,7 +28,7 @@ from rewardbench.analysis.ties.models import (
 )
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.errors import InputError
-from rewardbench.metrics.calibration import FloatArray
+from rewardbench.metrics.temperature import FloatArray
 
 SEEDS = 20
 PLANTED_PAIRS, PLANTED_SPREAD, PLANTED_BETA, PLANTED_NU, PLANTED_THETA = 20_000, 2.0, 0.8, 1.2, 2.0
@@ -132,10 +132,10 @@ def _values(analysis: TieAnalysis, losses: Mapping[str, Loss]) -> dict[str, Valu
 def _sentence(analysis: TieAnalysis, loss: Loss) -> str:
     """Say whether small differences mean ties, and from which difference on."""
     low, high = analysis.davidson.beta_interval
-    if low <= 0 <= high:
+    if low <= 0 <= high and not analysis.davidson.at_bound:
         return (
-            f"The scores of {analysis.model} predict neither ties nor preferences here: beta is "
-            f"{analysis.davidson.beta:.3g} (95 %: {low:.3g} to {high:.3g}), so do not read their differences."
+            f"The scores of {analysis.model} are not shown to predict preferences here: beta is "
+            f"{analysis.davidson.beta:.3g} (95 %: {low:.3g} to {high:.3g}), so do not read ties from their differences."
         )
     if high < 0:
         return (
@@ -145,8 +145,8 @@ def _sentence(analysis: TieAnalysis, loss: Loss) -> str:
     if loss.high >= 0:
         change = f"{loss.difference:+.4f} nats a pair (95 %: {loss.low:+.4f} to {loss.high:+.4f})"
         return (
-            f"Small score differences of {analysis.model} are no sign of a tie: Davidson's model changes the log-loss "
-            f"by {change}, so keep a constant tie share of {analysis.ties / analysis.n:.0%}."
+            f"Small score differences of {analysis.model} are not shown to mean ties: Davidson's model changes the "
+            f"log-loss by {change}, so keep a constant tie share of {analysis.ties / analysis.n:.0%}."
         )
     gain = f"{-loss.difference:.4f} nats a pair (95 %: {-loss.high:.4f} to {-loss.low:.4f})"
     advice = f"Small score differences of {analysis.model} mean ties: Davidson's model gains {gain} on a constant share"
