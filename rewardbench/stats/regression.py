@@ -7,7 +7,7 @@ from math import nan
 
 import numpy as np
 
-from rewardbench.stats.intervals import student
+from rewardbench.stats.intervals import COVERAGE, student
 
 RANK_TOLERANCE = 1e-9
 """Share of a column's length below which what the columns before it leave of it counts as 0."""
@@ -31,11 +31,11 @@ class Regression:
     fitted: np.ndarray
     clusters: int
 
-    def interval(self, column: int) -> tuple[float, float]:
-        """Return the 95 % interval of a coefficient, by Student's t with clusters - 1 degrees of freedom."""
+    def interval(self, column: int, coverage: float = COVERAGE) -> tuple[float, float]:
+        """Return the interval of a coefficient, by Student's t with clusters - 1 degrees of freedom."""
         if self.clusters < 2:
             return nan, nan
-        half = student(self.clusters - 1) * float(self.errors[column])
+        half = student(self.clusters - 1, coverage) * float(self.errors[column])
         return float(self.coefficients[column]) - half, float(self.coefficients[column]) + half
 
 

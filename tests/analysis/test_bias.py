@@ -15,7 +15,7 @@ from rewardbench.analysis.bias.planted import PlantedJudge, judge_position, meas
 from rewardbench.analysis.bias.style_features import FEATURES, measure_style, response_texts
 from rewardbench.analysis.bias.style_pairs import collect_pairs, fit_style
 from rewardbench.stats.regression import fit_linear, fit_logistic, independent_columns
-from rewardbench.types import Item, Message
+from rewardbench.types import Item, ItemScores, Message, Rule, Suite
 
 
 def length_of(prompt, completion):
@@ -159,7 +159,46 @@ def test_equal_scores_have_no_effects():
     report = bias.analyze([result(suite, scored(suite, lambda prompt, text: 1.0))], bias.BiasOptions())
     assert report.values["accuracy"] == report.values["style_controlled_accuracy"] == 0.5
     assert report.values["style_r2"] == 0.0
-    assert report.sentence.startswith("No feature of style has a measurable effect")
+    assert report.sentence.startswith("No effect of style on the margin is shown")
+
+
+def texts_result(texts, item_scores):
+    items = []
+    for number, completions in enumerate(texts):
+        replies = tuple((Message(role="assistant", content=text),) for text in completions)
+        items.append(Item(f"i{number}", "a", (), replies))
+    values = [ItemScores(item.id, tuple(map(float, row))) for item, row in zip(items, item_scores, strict=True)]
+    return result(Suite("toy", "r1", tuple(items), {"a": Rule("A")}), values)
+
+
+def test_a_constant_difference_of_length_changes_no_accuracy():
+    random = np.random.default_rng(0)
+    texts = [("x" * 27, "x" * 20, "x" * 20, "x" * 20) if number % 3 else ("x" * 27, "x" * 20) for number in range(60)]
+    values = bias.analyze([texts_result(texts, [random.normal(size=len(row)) for row in texts])], bias.BiasOptions())
+    assert values.values["length_controlled_accuracy"] == values.values["accuracy"]
+    by_length = bias.analyze([texts_result(texts, [list(map(len, row)) for row in texts])], bias.BiasOptions())
+    assert by_length.values["equal_style_margin"] == pytest.approx(7)
+    assert "or other features fix it: length, lists" in by_length.notes[0]
+
+
+def test_chance_effects_of_six_features_are_rarely_named():
+    words = ["sorry, I can't. ", "perhaps ", "great question! ", "- item\n", "**b** ", "word "]
+    alarms = 0
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        texts = [["".join(random.choice(words, random.integers(3, 12))) for _ in range(2)] for _ in range(60)]
+        fit = fit_style(collect_pairs(texts_result(texts, random.normal(size=(60, 2)))))
+        alarms += any(effect.is_certain for effect in fit.effects)
+    assert alarms <= 6
+
+
+def test_labels_with_one_slug_keep_their_keys():
+    suite = mirrors(20)
+    results = [
+        replace(result(suite, scores(suite, share, 1)), model=name) for share, name in ((0.6, "a-1"), (0.9, "a_1"))
+    ]
+    values = bias.analyze(results, bias.BiasOptions()).values
+    assert values["a_1_accuracy"] < values["a_1_2_accuracy"]
 
 
 def test_unscored_items_are_left_out(tmp_path):

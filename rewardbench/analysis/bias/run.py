@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rewardbench import stats
 from rewardbench.analysis.bias.planted import BARS, measure_planted_bias
 from rewardbench.analysis.bias.style_pairs import StyleEffect, StyleFit, StylePairs, collect_pairs, fit_style
-from rewardbench.analysis.figures import COLOURS, GREY, MARKS, error_bars, label_axes
+from rewardbench.analysis.figures import COLOURS, GREY, MARKS, error_bars, label_axes, legend_name
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars, source_of
 from rewardbench.comparison.compare import ComparedResult, read_compared, with_suite
@@ -61,8 +61,8 @@ class ModelBias:
         return swap, sum(biases) / len(biases) if biases else 0.0
 
     def strongest(self) -> StyleEffect | None:
-        """Return the largest effect whose interval excludes 0."""
-        certain = [effect for effect in self.fit.effects if effect.low > 0 or effect.high < 0]
+        """Return the largest of the effects that are certain."""
+        certain = [effect for effect in self.fit.effects if effect.is_certain]
         return max(certain, key=lambda effect: abs(effect.value), default=None)
 
 
@@ -88,8 +88,10 @@ def analyze(inputs: Sequence[ComparedResult], options: BiasOptions) -> Report:
         pairs = collect_pairs(scored)
         models.append(ModelBias(label, scored, pairs, fit_style(pairs, options.min_pairs)))
     values: dict[str, Value] = {}
-    for model in models:
+    for number, model in enumerate(models, 1):
         prefix = "" if len(models) == 1 else f"{_slug(model.label)}_"
+        if f"{prefix}pairs" in values:
+            prefix = f"{prefix}{number}_"
         values |= {f"{prefix}{key}": value for key, value in _values(model).items()}
     return Report(
         name=NAME,
@@ -197,7 +199,10 @@ def _notes(models: Sequence[ModelBias]) -> list[str]:
     for model in models:
         features = [name for name in model.fit.dropped if not name.startswith("by ")]
         if features:
-            notes.append(f"{model.label}: not measured, for too few pairs differ in it: {', '.join(features)}.")
+            names = ", ".join(features)
+            notes.append(
+                f"{model.label}: not measured, for too few pairs differ in it or other features fix it: {names}."
+            )
         if model.pairs.unscored:
             notes.append(f"{model.label}: {model.pairs.unscored} items without scores or texts are left out.")
     if any(model.scored.suite.headline == "mirror" for model in models):
@@ -212,7 +217,9 @@ def _sentence(models: Sequence[ModelBias]) -> str:
     """Return what follows from the strongest effect."""
     certain = [(model, effect) for model in models if (effect := model.strongest()) is not None]
     if not certain:
-        return "No feature of style has a measurable effect on the margin: the accuracy needs no correction for style."
+        return (
+            "No effect of style on the margin is shown by these pairs: each interval, widened for their number, has 0."
+        )
     model, effect = max(certain, key=lambda pair: abs(pair[1].value))
     fit = model.fit
     if abs(effect.value) < STRONG:
@@ -256,10 +263,12 @@ def _draw(figure: Figure, models: Sequence[ModelBias]) -> None:
         "",
     )
     right.axvline(50, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
-    right.set_yticks(range(len(models)), [f"{model.label}\nn = {len(model.pairs.clusters):,}" for model in models])
+    right.set_yticks(
+        range(len(models)), [f"{legend_name(model.label)}\nn = {len(model.pairs.clusters):,}" for model in models]
+    )
     right.set_ylim(len(models) - 0.5, -0.5)
     right.tick_params(axis="y", labelsize=8)
-    label_axes(right, "Hollow: as scored; filled: at equal style", "accuracy in % (95 % interval)", "")
+    label_axes(right, "Hollow: as scored\nFilled: at equal style", "accuracy in % (95 % interval)", "")
 
 
 def _marker(number: int) -> dict[str, Any]:

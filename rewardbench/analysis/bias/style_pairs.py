@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 
@@ -23,6 +22,8 @@ MOST_GENERATORS = 8
 """The most frequent generators, each of which has a column; the others are the baseline."""
 ROUNDING = 1e-9
 """Share of the margin's standard deviation below which a controlled margin is a tie."""
+LARGEST = 1e150
+"""Largest margin, whose square must be a float."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,10 @@ class StylePairs:
         return np.asarray(1.0 / np.bincount(self.items)[self.items])
 
     def spread(self, values: np.ndarray) -> float:
-        """Return the weighted standard deviation of values: [pairs]."""
+        """Return the weighted standard deviation of values: [pairs]; 0 if they differ by rounding only."""
         mean = np.average(values, weights=self.weights)
-        return float(np.sqrt(np.average((values - mean) ** 2, weights=self.weights)))
+        spread = float(np.sqrt(np.average((values - mean) ** 2, weights=self.weights)))
+        return spread if spread > ROUNDING * float(np.abs(values).max()) else 0.0
 
     @property
     def pair_clusters(self) -> np.ndarray:
@@ -131,8 +133,8 @@ def _check(scored: ModelScores, margins: Sequence[float], unscored: int) -> None
             f"{scored.path} has {len(margins)} scored pairs with texts ({unscored} items lack scores or texts): at "
             f"least {FEWEST_PAIRS} are needed. Score more data, and keep the _outputs file next to the result."
         )
-    if not all(map(isfinite, margins)):
-        raise InputError(f"{scored.path} has scores whose difference is too large for a float: rescale the scores.")
+    if not all(abs(margin) <= LARGEST for margin in margins):
+        raise InputError(f"{scored.path} has margins above {LARGEST:g}: rescale the scores.")
 
 
 def _generator_columns(writers: Sequence[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
@@ -162,6 +164,7 @@ class StyleEffect:
         high: upper limit.
         slope: change of the score for one more unit of the feature.
         spread: standard deviation of the difference between right and wrong response, in units of the feature.
+        is_certain: True if 0 is outside the interval that covers all effects of the fit at once (Bonferroni).
     """
 
     name: str
@@ -170,6 +173,7 @@ class StyleEffect:
     high: float
     slope: float
     spread: float
+    is_certain: bool
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,9 @@ def fit_style(pairs: StylePairs, fewest: int = 10) -> StyleFit:
     for number, (column, spread) in enumerate(zip(columns, spreads, strict=True), 1):
         value = _without_residue(float(regression.coefficients[number]))
         slope = value * unit / spread
-        effects.append(StyleEffect(pairs.names[column], value, *regression.interval(number), slope, spread))
+        low, high = regression.interval(number, 1 - (1 - stats.COVERAGE) / len(columns))
+        is_certain = value != 0 and (low > 0 or high < 0)
+        effects.append(StyleEffect(pairs.names[column], value, *regression.interval(number), slope, spread, is_certain))
     intercept = _without_residue(float(regression.coefficients[0]))
     style = unit * (regression.fitted - regression.coefficients[0])
     low, high = choice.interval(0)
@@ -266,7 +272,7 @@ def _control_length(pairs: StylePairs) -> np.ndarray:
     """Return the margins without the effect of length alone: [pairs]."""
     lengths = pairs.differences[:, pairs.names.index("length")]
     spread = pairs.spread(lengths)
-    if not spread:
+    if spread == 0:
         return pairs.margins
     design = np.stack([np.ones(len(lengths)), lengths / spread], axis=1)
     regression = fit_linear(design, pairs.margins, pairs.pair_clusters, pairs.weights)
