@@ -132,6 +132,31 @@ def test_resampled_coefficients_are_those_of_scipy(kind, monkeypatch):
     np.testing.assert_allclose(resampled, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("rows", [10, 17])
+def test_the_interval_of_few_rows_covers_the_truth(rows):
+    covered = 0
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        x = random.normal(size=rows)
+        pearson = correlate("pearson", x, 0.6 * x + 0.8 * random.normal(size=rows), seed)
+        covered += pearson.low <= 0.6 <= pearson.high
+    assert covered >= 55
+
+
+def test_columns_with_one_key_keep_their_values(tmp_path):
+    path = write(tmp_path / "t.csv", "score,ppo-1,ppo_1\n1,1,3\n2,2,2\n3,3,1\n")
+    values = analyze([path], CorrelateOptions()).values
+    assert (values["ppo_1_pearson"], values["ppo_1_2_pearson"]) == (pytest.approx(1), pytest.approx(-1))
+
+
+def test_the_sentence_states_the_intervals(tmp_path):
+    random = np.random.default_rng(3)
+    rows = [f"{50 + n},{random.normal()}" for n in range(12)]
+    report = analyze([write(tmp_path / "t.csv", "\n".join(["score,ppo", *rows]))], CorrelateOptions(above=55))
+    assert report.values["ppo_pearson_low"] < 0 < report.values["ppo_pearson_high"]
+    assert "interval contains 0" in report.sentence or report.sentence.startswith("Do not choose")
+
+
 def test_many_rows_get_fishers_interval():
     random = np.random.default_rng(0)
     x = random.normal(size=100_000)

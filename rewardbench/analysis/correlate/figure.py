@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, label_axes
+from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, label_axes, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +42,9 @@ def draw_panels(figure: Figure, panels: Sequence[ScatterPanel], x_name: str, lim
         if panel.x.min() < limit < panel.x.max():
             axes.axvline(limit, color=GREY, linestyle="--", linewidth=1)
         axes.margins(0.12)
+    handles, names = all_axes[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, names, loc="outside lower center", fontsize=8, frameon=False, ncols=2 * len(panels))
     figure.canvas.draw()  # fixes the layout, so that labels can be placed in pixels
     for axes, panel in zip(all_axes, panels, strict=True):
         if len(panel.x) <= MOST_LABELLED:
@@ -56,9 +59,8 @@ def _draw_points(axes: Axes, panel: ScatterPanel) -> None:
     for index, group in enumerate(dict.fromkeys(panel.groups)):
         chosen = labels == group
         mark, colour = MARKS[index % len(MARKS)], COLOURS[index % len(COLOURS)]
-        label = group[:LONGEST_LABEL] if index < 2 * len(MARKS) else None
+        label = shorten(group, LONGEST_LABEL) if index < 2 * len(MARKS) else None
         axes.plot(panel.x[chosen], panel.y[chosen], mark, color=colour, markersize=5, label=label)
-    axes.legend(fontsize=8, frameon=False)
 
 
 def place_labels(axes: Axes, panel: ScatterPanel) -> None:
@@ -71,7 +73,7 @@ def place_labels(axes: Axes, panel: ScatterPanel) -> None:
     boxes = [(x - 4 * pixel, y - 4 * pixel, x + 4 * pixel, y + 4 * pixel) for x, y in points]
     frame = axes.get_window_extent()
     for (x, y), label in zip(points, panel.labels, strict=True):
-        text = label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
+        text = shorten(label, LONGEST_LABEL)
         width, height = len(text) * LABEL_SIZE * 0.6 * pixel, LABEL_SIZE * 1.2 * pixel
         for place, (right, up) in enumerate(_places(width, height, pixel)):
             box = (x + right, y + up, x + right + width, y + up + height)
