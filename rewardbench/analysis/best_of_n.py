@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rewardbench.analysis.candidate_inputs import CandidateOptions, GoldPool, read_gold_pool
-from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes
+from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes, legend_name
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
 from rewardbench.analysis.selection import (
     SelectionCurves,
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SELFTEST_SEEDS = 50
+FEWEST_RESAMPLED = 10
+"""Minimum number of clusters of prompts for which a bootstrap is of use."""
 MOST_DRAWN = 6
 """Maximum number of scores in the picture."""
 
@@ -184,6 +186,8 @@ def _sentence(best: ScoreCurves, source: GoldPool) -> str:
     low, high = best.gain_limits
     interval = "" if np.isnan(low) else f" (95 % interval {low:+.3f} to {high:+.3f})"
     doubt = " No gain is shown, since the interval contains 0." if low <= 0 <= high else ""
+    if high < 0:
+        doubt = " A random choice is better: check the sign of the score."
     return (
         f"Choosing the best of {source.largest_n} with {best.name} changes the gold reward by {gain:+.3f}{interval}, "
         f"{100 * share:.0f} % of what a perfect choice would gain.{doubt}"
@@ -193,10 +197,13 @@ def _sentence(best: ScoreCurves, source: GoldPool) -> str:
 def _notes(measured: Sequence[ScoreCurves], source: GoldPool) -> list[str]:
     """Return what limits these figures."""
     notes: list[str] = []
-    if len(set(source.pool.clusters or source.pool.prompt_ids)) == 1:
+    clusters = len(set(source.pool.clusters or source.pool.prompt_ids))
+    if clusters == 1:
         notes.append("There is one prompt (or cluster of prompts) only, so there are no intervals.")
+    elif clusters < FEWEST_RESAMPLED:
+        notes.append(f"With {clusters} prompts (or clusters) the bootstrap intervals are too narrow: add prompts.")
     for score in measured:
-        if score.fall_limits[1] < 0:
+        if score.fall_limits[1] < 0 and score.gold.argmax() > 0:
             peak, fall = int(score.curves.ns[score.gold.argmax()]), score.gold.max() - score.gold[-1]
             notes.append(
                 f"{score.name} is over-optimised: beyond n = {peak} the gold reward falls, by {fall:.3f} at "
@@ -250,7 +257,7 @@ def _draw(figure: Figure, measured: Sequence[ScoreCurves], source: GoldPool) -> 
     ns = measured[0].curves.ns
     gold_axes.plot(ns, oracle, color=GREY, linestyle="--", label="gold itself (best possible)")
     for index, score in enumerate(measured[:MOST_DRAWN]):
-        style = {"color": COLOURS[index], "marker": MARKS[index], "markersize": 4, "label": score.name[:30]}
+        style = {"color": COLOURS[index], "marker": MARKS[index], "markersize": 4, "label": legend_name(score.name)}
         gold_axes.plot(ns, score.gold, **style)
         gold_axes.fill_between(ns, *score.gold_limits, color=COLOURS[index], alpha=0.2, linewidth=0)
         spread = float(np.std(source.pool.scores[score.name])) or 1.0

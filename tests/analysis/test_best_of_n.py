@@ -202,9 +202,18 @@ def test_equal_scores_and_equal_gold_are_named(tmp_path):
     rows = [{"prompt_id": n // 4, "cand_id": n, "text": "", "score": 0.5, "gold": 1} for n in range(16)]
     report = analyze([write(tmp_path / "same.jsonl", rows)], BestOfNOptions())
     assert report.sentence.startswith("All candidates of a prompt have the same gold reward")
-    assert report.notes == ["score gives all candidates of a prompt the same score: it chooses at random."]
+    assert report.notes[-1] == "score gives all candidates of a prompt the same score: it chooses at random."
     assert report.values["kl_pool"] == 0
     write_report(report, tmp_path / "out", {})
+
+
+def test_a_reversed_score_is_named_and_few_prompts_are_noted(tmp_path):
+    rows = []
+    for number in range(24):
+        rows.append({"prompt_id": number // 4, "cand_id": number, "score": -(number % 4), "gold": number % 4})
+    report = analyze([write(tmp_path / "reversed.jsonl", rows)], BestOfNOptions())
+    assert report.sentence.endswith("A random choice is better: check the sign of the score.")
+    assert report.notes == ["With 6 prompts (or clusters) the bootstrap intervals are too narrow: add prompts."]
 
 
 def test_unfit_input_is_rejected_in_one_line(tmp_path):

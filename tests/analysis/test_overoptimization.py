@@ -44,6 +44,25 @@ def test_both_forms_are_recovered():
     assert d[np.argmax(d * (1.2 - 0.8 * np.log(positive)))] == pytest.approx(rl.peak, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("prompts", "gold", "words"),
+    [
+        (1, [0, 1, 2, 3, 4, 0], "its fall by 2.000 at n = 6 is uncertain"),
+        (6, [0, 0, 0, 0, 0, 1], "There is no over-optimisation up to n = 6"),
+        (6, None, "no gain in gold reward is shown at n = 2, since the interval contains 0"),
+    ],
+)
+def test_what_the_sentence_says(tmp_path, prompts, gold, words):
+    rows = []
+    for prompt in range(prompts):
+        rewards = gold or ([0, 1] if prompt else [0, -2])
+        for number, reward in enumerate(rewards):
+            rows.append({"prompt_id": prompt, "cand_id": number, "score": number, "gold": reward})
+    path = tmp_path / "c.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert words in analyze([path], OveroptimizationOptions()).sentence
+
+
 def test_a_curve_that_rises_or_is_flat_has_no_peak():
     d = np.linspace(0, 3, 20)
     assert fit_gao(d, d + d * d).peak == np.inf

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 
 from rewardbench.analysis.candidate_inputs import CandidateOptions, GoldPool, read_gold_pool
-from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes
+from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes, legend_name
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.overoptimization.toy import toy_candidates
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
@@ -279,12 +279,14 @@ def _sentence(curves: Sequence[OptimizationCurve], ns: np.ndarray) -> str:
     end = ns[-1]
     if first.gold.max() <= 0:
         text = f"Choosing by {name} gains no gold reward at any n up to {end}"
-    elif first.drop_low > 0 or (np.isnan(first.drop_low) and first.drop > 0):
+    elif first.drop_low > 0:
         text = f"Stop at n = {peak} with {name}: beyond it the gold reward falls, by {first.drop:.3f} at n = {end}"
     elif first.drop > 0:
         text = (
             f"With {name} the gold reward peaks at n = {peak}; its fall by {first.drop:.3f} at n = {end} is uncertain"
         )
+    elif first.low[-1] <= 0:
+        text = f"With {name} no gain in gold reward is shown at n = {end}, since the interval contains 0"
     else:
         text = f"There is no over-optimisation up to n = {end}: with {name} the gold reward is highest there"
     if best is first or best.gold[-1] <= first.gold[-1]:
@@ -299,7 +301,7 @@ def _draw(figure: Figure, curves: Sequence[OptimizationCurve], d: np.ndarray, wh
     smooth = np.linspace(0, d[-1], 200)
     for index, curve in enumerate(drawn[:MOST_DRAWN]):
         colour, mark = COLOURS[index], MARKS[index]
-        label = LABELS.get(curve.name, curve.name[:30])
+        label = LABELS.get(curve.name, legend_name(curve.name))
         gold_axes.fill_between(d, curve.low, curve.high, color=colour, alpha=0.15, linewidth=0)
         gold_axes.plot(d, curve.gold, mark, color=colour, markersize=4, label=label)
         gold_axes.plot(smooth, smooth * (curve.fit.alpha - curve.fit.beta * smooth), color=colour, linewidth=1.2)
