@@ -203,9 +203,10 @@ def export_command(
     as_json: JsonOption = False,
 ) -> None:
     """Write preference data for trainers: pairs with the strength of labels as margins, or completions with rewards."""
-    from rewardbench.analysis.trainer_files import export, write_rows
+    from rewardbench.analysis.trainer_files import check_output, export, write_rows
     from rewardbench.suites import load_suite
 
+    check_output(output, dataset)
     suite = load_suite(dataset, split=split, subset=subset, pairs=pairs)
     exported = export(suite, to, result, quantile, margin_scale)
     write_rows(exported, output)

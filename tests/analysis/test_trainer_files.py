@@ -111,6 +111,14 @@ def test_unfit_input_is_rejected(data, result, tmp_path, capsys):
         assert not output.exists()
 
 
+def test_the_data_is_not_overwritten(data, tmp_path, capsys):
+    content = data.read_text()
+    for output, message in ((data, "is the data to export"), (tmp_path / "out.csv", "name a file that ends in .jsonl")):
+        code, _, error = run(capsys, "data", "export", data, output)
+        assert (code, message in error, error.count("\n")) == (2, True, 1), error
+    assert data.read_text() == content
+
+
 def test_rows_of_two_kinds_are_rejected():
     tool = [{"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}]
     rows = [{"prompt": "Q?", "chosen": "A", "rejected": "B", "margin": 1, "tools": tools} for tools in (tool, [])]
