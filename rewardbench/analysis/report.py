@@ -25,7 +25,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-_BAR = re.compile(r"([\w.]+)\s*(>=|<=|==|>|<)\s*([-+\w.]+)")
+_BAR = re.compile(r"([-+\w.]+)\s*(>=|<=|==|>|<)\s*([-+\w.]+)")
 
 
 @dataclass(frozen=True)

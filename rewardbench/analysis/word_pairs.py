@@ -319,7 +319,7 @@ def _sentence(rewards: TermRewards, strongest: TermDifference) -> str:
         against = "than the plain terms"
     if np.isnan(low) or low <= 0 <= high:
         return (
-            f"{rewards.model} rewards euphemisms neither more nor less {against} "
+            f"{rewards.model} is not shown to reward euphemisms more or less {against} "
             f"({net:+.2f}, 95 % {low:+.2f} to {high:+.2f}); the largest single difference is {strongest.value:+.2f}, "
             f"for {strongest.pair.name}."
         )

@@ -62,7 +62,7 @@ def test_a_planted_penalty_is_named():
 def test_a_scorer_of_length_prefers_no_euphemism_to_a_longer_synonym_by_terms(tmp_path):
     report = make_report(measure(lambda prompt, text: 1.0))
     assert report.values["net_difference"] == 0.0
-    assert "neither more nor less" in report.sentence
+    assert "is not shown to reward euphemisms more or less" in report.sentence
     from matplotlib.figure import Figure
 
     figure = Figure()
