@@ -192,10 +192,10 @@ def check_output(path: Path, dataset: str) -> None:
     """Check the name of a file for rows, before they are built.
 
     Raises:
-        InputError: if it is no .jsonl file, or the data itself.
+        InputError: if it is not a .jsonl file, or the data itself.
     """
     if path.suffix not in (".jsonl", ".ndjson"):
-        raise InputError(f"{path} is no name for rows of JSON lines: name a file that ends in .jsonl.")
+        raise InputError(f"{path} would hold JSON lines: name a file that ends in .jsonl.")
     if path.exists() and Path(dataset).exists() and path.samefile(dataset):
         raise InputError(f"{path} is the data to export, and would be overwritten: name another file.")
 

@@ -1,6 +1,7 @@
 """The analysis `calibration`: planted temperatures, breakdowns, sentences, bad input, and speed."""
 
 import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -58,6 +59,16 @@ def test_a_section_that_needs_another_temperature_is_named():
     report = analyze([scored(margins)], CalibrationOptions())
     assert "worst is Chat: confidence 0.60, right 0.73" in report.sentence
     assert report.tables[0].rows[1][-1] > 3 * report.tables[0].rows[0][-1]
+
+
+def test_a_section_that_is_an_exception_is_named():
+    sizes = np.abs(planted(4_000))
+    confidence = calibration.sigmoid(sizes)
+    chances = confidence + np.where(np.arange(4_000) % 2, -0.9, 0.9) * (1 - confidence)
+    margins = np.where(np.random.default_rng(5).random(4_000) < chances, sizes, -sizes)
+    sentence = analyze([scored(margins)], CalibrationOptions()).sentence
+    assert "can be read as probabilities as they are" in sentence
+    assert re.search(r"; but those of (Chat|Safety) cannot: ECE 0\.\d+, and chance gives 0\.0", sentence)
 
 
 @pytest.mark.parametrize(

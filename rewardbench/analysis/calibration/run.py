@@ -12,7 +12,7 @@ from typing import Annotated
 import numpy as np
 
 from rewardbench.analysis.calibration.figure import draw_calibration
-from rewardbench.analysis.calibration.reliability import Breakdown, ModelCalibration, calibrate_model
+from rewardbench.analysis.calibration.reliability import Breakdown, GroupErrors, ModelCalibration, calibrate_model
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars, source_of
 from rewardbench.comparison.compare import ComparedResult, read_compared
@@ -192,7 +192,8 @@ def _sentence(model: ModelCalibration) -> str:
     if before.ece <= before.floor_high:
         return (
             f"The margins of {model.model} can be read as probabilities as they are: ECE {before.ece:.3f}, and chance "
-            f"alone gives a perfectly calibrated model up to {before.floor_high:.3f} on these {figures.n:,} pairs."
+            f"alone gives a perfectly calibrated model up to {before.floor_high:.3f} on these {figures.n:,} pairs"
+            f"{_exception(model.groups)}."
         )
     if after.ece >= before.ece:
         return (
@@ -211,6 +212,15 @@ def _sentence(model: ModelCalibration) -> str:
     if worst is None or not _exceeds_chance(worst.after, len(model.groups)):
         return f"{advice}."
     return f"{advice}; worst is {worst.name}: confidence {worst.confidence:.2f}, right {worst.right:.2f}."
+
+
+def _exception(groups: Sequence[GroupErrors]) -> str:
+    """Name the group whose margins are the farthest from probabilities as they are; empty if chance explains all."""
+    worst = max(groups, key=lambda group: group.before.ece - group.before.floor_high, default=None)
+    if worst is None or not _exceeds_chance(worst.before, len(groups)):
+        return ""
+    errors = worst.before
+    return f"; but those of {worst.name} cannot: ECE {errors.ece:.3f}, and chance gives {errors.floor_high:.3f}"
 
 
 def _exceeds_chance(errors: CalibrationErrors, groups: int) -> bool:
