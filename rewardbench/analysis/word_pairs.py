@@ -304,10 +304,22 @@ def make_report(rewards: TermRewards) -> Report:
         draw=lambda figure: _draw(figure, rewards, ranked),
         size=(12.0, 2.0 + 0.1 * len(ranked)),
         notes=[
-            "A euphemism may differ in meaning or register too: read the pairs before you call a difference a bias."
+            "A euphemism may differ in meaning or register too: read the pairs before you call a difference a bias.",
+            _length_note(rewards.differences),
         ],
         sources=[{"model": rewards.model}],
     )
+
+
+def _length_note(differences: Sequence[TermDifference]) -> str:
+    """Return by how much the second terms are longer, of the pairs and of the controls."""
+    lengths: dict[bool, list[int]] = {False: [], True: []}
+    for item in differences:
+        lengths[item.pair.is_control].append(len(item.pair.euphemism) - len(item.pair.plain))
+    note = f"Euphemisms differ from their plain terms by {np.mean(lengths[False]):+.1f} characters on average"
+    if lengths[True]:
+        note += f", controls by {np.mean(lengths[True]):+.1f}"
+    return f"{note}: a model of length has a difference too."
 
 
 def _sentence(rewards: TermRewards, strongest: TermDifference) -> str:

@@ -50,6 +50,7 @@ def test_differences_are_those_by_hand(tmp_path):
     assert (report.values["word_pairs"], report.values["controls"]) == (1, 0)
     assert (report.values["difference_low"], report.values["difference_high"]) == (difference.low, difference.high)
     assert "nan" not in report.sentence
+    assert report.notes[1].startswith("Euphemisms differ from their plain terms by +7.0 characters on average: a model")
 
 
 def test_a_planted_penalty_is_named():
