@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from rewardbench.analysis.figures import BLUE, GREY, ORANGE, error_bars, label_axes
+from rewardbench.analysis.figures import BLUE, GREY, ORANGE, error_bars, label_axes, legend_name
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
 from rewardbench.comparison.compare import ComparedResult
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 NAME = "word-pairs"
 WORDS = Path(__file__).with_name("word_pairs.toml")
 SLOT = "{}"
+MOST_ROWS = 20
+"""Maximum number of pairs in a picture of one column."""
 MOST_BYTES = 10_000_000
 """Maximum size of a file of word pairs."""
 BARS = "planted_abs_err<=0.05 named==1 neutral_coverage>=0.85"
@@ -302,7 +304,7 @@ def make_report(rewards: TermRewards) -> Report:
             )
         ],
         draw=lambda figure: _draw(figure, rewards, ranked),
-        size=(12.0, 2.0 + 0.1 * len(ranked)),
+        size=(12.0, 2.0 + 0.2 * len(ranked) / _columns_of(ranked)),
         notes=[
             "A euphemism may differ in meaning or register too: read the pairs before you call a difference a bias.",
             _length_note(rewards.differences),
@@ -343,20 +345,28 @@ def _sentence(rewards: TermRewards, strongest: TermDifference) -> str:
 
 
 def _draw(figure: Figure, rewards: TermRewards, ranked: Sequence[TermDifference]) -> None:
-    """Draw the difference of each pair with its interval in two columns, from high to low, and their mean."""
-    columns = figure.subplots(1, 2, sharex=True)
-    middle = (len(ranked) + 1) // 2
+    """Draw the difference of each pair with its interval, from high to low, and their mean."""
+    count = _columns_of(ranked)
+    columns = figure.subplots(1, count, sharex=True, squeeze=False)[0]
+    longest = -(-len(ranked) // count)
     from_the_top = list(reversed(ranked))
-    for axes, items in zip(columns, (from_the_top[:middle], from_the_top[middle:]), strict=True):
-        _draw_column(axes, rewards, items)
-        axes.set_ylim(middle - 0.3, -0.7)
-    count = len(rewards.values())
+    for number, axes in enumerate(columns):
+        _draw_column(axes, rewards, from_the_top[number * longest : (number + 1) * longest])
+        axes.set_ylim(longest - 0.3, -0.7)
+    pairs = len(rewards.values())
     frames = sum(len(item.pair.frames) for item in ranked)
+    sizes = f"{pairs} pair{'s' * (pairs != 1)}; n = {frames} frames × {rewards.prompts} prompts"
+    controls = " or a longer neutral synonym (grey squares)" if pairs < len(ranked) else ""
     figure.suptitle(
-        f"{rewards.model}: reward with a euphemism (blue circles) or a longer neutral synonym (grey squares) minus\n"
-        f"reward with the plain term; orange: mean of {count} pairs; n = {frames} frames × {rewards.prompts} prompts",
+        f"{legend_name(rewards.model)}: reward with a euphemism (blue circles){controls} minus\n"
+        f"reward with the plain term; orange: mean of {sizes}",
         fontsize=11,
     )
+
+
+def _columns_of(ranked: Sequence[TermDifference]) -> int:
+    """Return the number of columns of the picture."""
+    return 1 if len(ranked) <= MOST_ROWS else 2
 
 
 def _draw_column(axes: Axes, rewards: TermRewards, items: Sequence[TermDifference]) -> None:

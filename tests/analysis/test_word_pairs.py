@@ -76,6 +76,16 @@ def test_the_self_test_keeps_its_bounds_on_two_seeds():
     assert word_pairs.selftest(2).missed() == []
 
 
+def test_a_single_pair_has_a_single_panel(tmp_path):
+    (tmp_path / "own.toml").write_text(OWN)
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    make_report(measure(lambda prompt, text: len(text), tmp_path / "own.toml")).draw(figure)
+    assert len(figure.axes) == 1
+    assert "grey squares" not in figure.get_suptitle()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
