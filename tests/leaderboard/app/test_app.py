@@ -95,7 +95,7 @@ def page(browser, server):
 
 
 def go(page, url, words="tr[data-key]"):
-    page.goto(url)
+    page.goto(url, timeout=120_000)  # a machine under load imports gradio for a minute
     page.wait_for_selector("#rb .rb main", timeout=60_000)
     page.wait_for_selector("#rb-first", state="detached", timeout=60_000)
     page.wait_for_selector(words, timeout=60_000)
