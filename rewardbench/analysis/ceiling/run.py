@@ -176,12 +176,11 @@ def _capped(
     mean = stats.mean(credits, clusters)
     pairs = np.stack([list(mean.contributions.values()), list(mean.weights.values())], axis=1)
     accuracies = stats.resample(pairs, np.random.default_rng(seed + 1), RESAMPLES)
-    low, high = np.quantile(accuracies / (1 - noise.flips), [0.025, 0.975])
     return CappedModel(
         model=scored.model,
         items=len(credits),
         accuracy=(mean.low, mean.high),
-        share=(float(low), float(high)),
+        share=stats.percentile_interval(accuracies / (1 - noise.flips)),
         value=mean.value,
         share_value=mean.value / (1 - noise.flip),
         majority_share=mean.value / majority_ceiling(noise.flip, noise.labels),
@@ -197,11 +196,6 @@ def _corrected(accuracy: float, noise: Noise) -> float | None:
     return min(1.0, max(0.0, (accuracy - noise.flip) / (1 - 2 * noise.flip)))
 
 
-def _limits(values: Floats) -> tuple[float, float]:
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
-
-
 def _values(noise: Noise, models: Sequence[CappedModel]) -> dict[str, Value]:
     values: dict[str, Value] = {
         "agreement": noise.agreement,
@@ -210,8 +204,8 @@ def _values(noise: Noise, models: Sequence[CappedModel]) -> dict[str, Value]:
         "ceiling_majority3": majority_ceiling(noise.flip, noise.labels),
     }
     if len(noise.agreements) > 1:
-        values["agreement_low"], values["agreement_high"] = _limits(noise.agreements)
-        values["ceiling_low"], values["ceiling_high"] = _limits(1 - noise.flips)
+        values["agreement_low"], values["agreement_high"] = stats.percentile_interval(noise.agreements)
+        values["ceiling_low"], values["ceiling_high"] = stats.percentile_interval(1 - noise.flips)
     if models:
         best = max(models, key=lambda model: model.value)
         values |= {
@@ -277,7 +271,7 @@ def _tables(
 
 def _point(noise: Noise) -> tuple[float, float, float]:
     """Return the agreement with its limits."""
-    return (noise.agreement, *_limits(noise.agreements))
+    return (noise.agreement, *stats.percentile_interval(noise.agreements))
 
 
 def _lines(models: Sequence[CappedModel]) -> list[tuple[str, float]]:

@@ -11,7 +11,7 @@ import numpy as np
 from rewardbench.analysis.chatbench.chains import Chain
 from rewardbench.errors import InputError
 from rewardbench.settings import ModelSpec
-from rewardbench.stats import COVERAGE
+from rewardbench.stats import percentile_interval
 from rewardbench.types import Message
 
 RESAMPLES = 1000
@@ -166,14 +166,12 @@ def _auc_interval(scores: np.ndarray, passes: np.ndarray, clusters: np.ndarray, 
     order = np.argsort(clusters, kind="stable")
     counts = np.bincount(clusters)
     starts = np.concatenate([[0], np.cumsum(counts)])
-    areas: list[float] = []
-    for _ in range(RESAMPLES):
+    areas = np.empty(RESAMPLES)
+    for number in range(RESAMPLES):
         chosen = random.integers(0, len(counts), len(counts))
-        places = np.concatenate([order[starts[number] : starts[number + 1]] for number in chosen])
-        areas.append(area_under_curve(scores[places], passes[places]))
-    tail = (1 - COVERAGE) / 2
-    low, high = np.nanquantile(areas, [tail, 1 - tail])
-    return float(low), float(high)
+        places = np.concatenate([order[starts[chain] : starts[chain + 1]] for chain in chosen])
+        areas[number] = area_under_curve(scores[places], passes[places])
+    return percentile_interval(areas)
 
 
 def thresholds_for(

@@ -8,7 +8,7 @@ from math import atanh, nan, sqrt, tanh
 
 import numpy as np
 
-from rewardbench.stats import COVERAGE, normal
+from rewardbench.stats import COVERAGE, normal, percentile_interval
 
 RESAMPLES = 2_000
 MOST_RESAMPLED = 300
@@ -65,10 +65,7 @@ def correlate(kind: str, x: np.ndarray, y: np.ndarray, seed: int = 0) -> Correla
     if len(x) > MOST_RESAMPLED:
         return Correlation(value, *fisher_interval(kind, value, len(x)), len(x))
     samples = bootstrap_coefficients(kind, x, y, np.random.default_rng(seed))
-    samples = samples[np.isfinite(samples)]
-    tail = (1 - COVERAGE) / 2
-    low, high = np.quantile(samples, [tail, 1 - tail])
-    return Correlation(value, float(low), float(high), len(x))
+    return Correlation(value, *percentile_interval(samples), len(x))
 
 
 def fisher_interval(kind: str, value: float, rows: int) -> tuple[float, float]:

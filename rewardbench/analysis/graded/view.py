@@ -23,6 +23,7 @@ from rewardbench.analysis.graded.statistics import (
 from rewardbench.analysis.report import Report, ReportTable, Value, source_of
 from rewardbench.console.terminal import printable
 from rewardbench.results.scored import ModelScores
+from rewardbench.stats import percentile_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,10 +92,10 @@ def _difference(first: GradedScores, other: GradedScores, resamples: int, seed: 
     if not np.array_equal(first.strengths, other.strengths) or not np.array_equal(first.clusters, other.clusters):
         return {}
     resampled, first_resamples = bootstrap_spearman(other, resamples, seed), bootstrap_spearman(first, resamples, seed)
-    low, high = np.nanquantile(resampled - first_resamples, (0.025, 0.975))
+    low, high = percentile_interval(resampled - first_resamples)
     value = spearman(other.margins, other.strengths) - spearman(first.margins, first.strengths)
     name = f"spearman_difference{suffix}"
-    return {name: value, f"{name}_low": float(low), f"{name}_high": float(high)}
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def _sentence(models: Sequence[GradedModel]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rewardbench.results.scored import ModelScores
-from rewardbench.stats import COVERAGE
+from rewardbench.stats import percentile_interval
 
 RESAMPLES = 2000
 TIE = -1
@@ -183,11 +183,8 @@ def bootstrap_ratios(
     for start in range(0, resamples, step):
         draws = random.multinomial(len(sums), repeats / len(sums), min(step, resamples - start))
         resampled.append(draws @ rows)
-    tail = (1 - COVERAGE) / 2
     estimates: list[AgreementEstimate] = []
     for statistic in statistics:
-        values = statistic(np.concatenate(resampled))
-        finite = values[np.isfinite(values)]
-        low, high = np.quantile(finite, [tail, 1 - tail]) if len(finite) else (np.nan, np.nan)
-        estimates.append(AgreementEstimate(float(statistic(sums.sum(axis=0))), float(low), float(high)))
+        interval = percentile_interval(statistic(np.concatenate(resampled)))
+        estimates.append(AgreementEstimate(float(statistic(sums.sum(axis=0))), *interval))
     return tuple(estimates)
