@@ -11,6 +11,7 @@ from terminal import run
 from rewardbench.analysis import iterate
 from rewardbench.analysis.iterate import policy, pool, rounds, toy
 from rewardbench.analysis.linear_rewards import fit_linear
+from rewardbench.analysis.overoptimization import GaoFit, fit_gao
 from rewardbench.errors import InputError
 from rewardbench.settings import ModelSpec
 
@@ -95,11 +96,12 @@ def test_a_linear_reward_model_is_the_optimum_of_its_loss():
 
 def test_the_curve_of_gao_is_fitted_and_predicts_rounds():
     distances = np.linspace(0.2, 2.5, 12)
-    rewards = rounds.gao_curve(distances, 1.1, 0.3, 1)
-    assert rounds.fit_gao(distances, rewards) == pytest.approx((1.1, 0.3, 1.0))
+    planted = GaoFit(1.1, 0.3, 1.0, math.nan)
+    fit = fit_gao(distances, rounds.gao_curve(distances, planted, 1), "rl")
+    assert [fit.alpha, fit.beta, fit.r_squared] == pytest.approx([1.1, 0.3, 1.0])
     # k rounds of distance d/k each, of which every one follows the curve of one round
     k, d = 4, np.array([2.0])
-    assert rounds.gao_curve(d, 1.1, 0.3, k) == pytest.approx(k * rounds.gao_curve(d / k, 1.1, 0.3, 1))
+    assert rounds.gao_curve(d, planted, k) == pytest.approx(k * rounds.gao_curve(d / k, planted, 1))
 
 
 def test_rounds_share_budget_and_divergence():

@@ -26,7 +26,8 @@ from rewardbench.analysis.report import Report, ReportTable, Value, source_of
 from rewardbench.comparison.compare import ComparedResult, read_compared
 from rewardbench.errors import InputError
 from rewardbench.lint.arrays import Floats
-from rewardbench.metrics import column_value, credit, is_scored, margin, rule_of
+from rewardbench.metrics import credit, is_scored, margin, rule_of
+from rewardbench.metrics.grading import cluster_of
 from rewardbench.results.scored import ModelScores
 
 RESAMPLES = 1000
@@ -157,13 +158,13 @@ def _capped(
         numbers = {name: number for number, name in enumerate(annotations.items)}
     suite = scored.suite
     credits: list[float] = []
-    clusters: list[str] = []
+    clusters: list[tuple[str, str]] = []
     agreements: list[float] = []
     for item, item_scores in zip(suite.items, scored.items, strict=True):
         if not item.is_labelled or (annotations and item.id not in numbers):
             continue
         credits.append(credit(item, item_scores.scores, rule_of(suite, item.subset), item_scores.step_scores))
-        clusters.append(column_value(item.meta, suite.cluster_by) or item.group or item.id)
+        clusters.append(cluster_of(item, suite))
         if annotations and estimate and set(annotations.labels) <= PREFERENCES and item.has_preference:
             gap = margin(item, item_scores.scores) if is_scored(item_scores.scores) else 0.0
             choice = {"chosen": gap > 0, "rejected": gap < 0}
