@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,11 +75,19 @@ def load_chains(path: str | Path | None = None) -> list[Chain]:
         chains = []
         for part in sorted(FOLDER.glob("*.yaml")):
             chains += read_chains(part)
-    ids = [chain.id for chain in chains]
-    for id in ids:
-        if ids.count(id) > 1:
-            raise InputError(f"Two chains have the id {id!r}: rename one.")
+    reject_repeated(chains, "chains")
     return chains
+
+
+def reject_repeated(chains: Sequence[Chain], noun: str) -> None:
+    """Reject chains of which two have the same id.
+
+    Raises:
+        InputError: if there are such chains.
+    """
+    repeated = [id for id, count in Counter(chain.id for chain in chains).items() if count > 1]
+    if repeated:
+        raise InputError(f"Two {noun} have the id {repeated[0]!r}: rename one.")
 
 
 def read_chains(path: Path, fewest: int = FEWEST_TURNS, most: int = MOST_TURNS) -> list[Chain]:

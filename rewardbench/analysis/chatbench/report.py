@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from os import PathLike, fspath
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 
 from rewardbench import stats
-from rewardbench.analysis.chatbench.chains import Chain, hash_of_chains, load_chains
+from rewardbench.analysis.chatbench.chains import Chain, load_chains
 from rewardbench.analysis.chatbench.comparison import ChainScore, RunDifference, compare_runs, half_width, score_run
 from rewardbench.analysis.chatbench.figure import ScoreCurve, draw_runs, rule_shares
 from rewardbench.analysis.chatbench.judging import (
@@ -24,7 +22,7 @@ from rewardbench.analysis.chatbench.judging import (
     thresholds_for,
 )
 from rewardbench.analysis.chatbench.options import ChatOptions
-from rewardbench.analysis.chatbench.play import ChatRun, read_run
+from rewardbench.analysis.chatbench.play import ChatRun, read_runs
 from rewardbench.analysis.chatbench.references import (
     REFERENCE,
     example_run,
@@ -104,13 +102,7 @@ def _collect_runs(
     played = options.hold(chains, "chatbench")
     if played:
         runs.append(played)
-    for path in inputs:
-        if not isinstance(path, str | PathLike):
-            raise InputError("chatbench reads files of replies (.jsonl), not results of reward models.")
-        run = read_run(Path(fspath(path)).expanduser())
-        if run.settings.get("chains") != hash_of_chains(chains):
-            raise InputError(f"{path} has replies to other chains: pass the --chains and --limit of its run.")
-        runs.append(run)
+    runs += read_runs(inputs, chains, "chatbench", "chains", "--chains and --limit")
     if options.transcripts:
         runs.append(reference_run(chains))
     if not runs:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, sqrt
-from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
 from rewardbench import stats
-from rewardbench.analysis.chatbench.chains import Chain, hash_of_chains, read_chains
+from rewardbench.analysis.chatbench.chains import Chain, read_chains, reject_repeated
 from rewardbench.analysis.chatbench.judging import ScoredReplies, score_replies
 from rewardbench.analysis.chatbench.options import ChatOptions
-from rewardbench.analysis.chatbench.play import ChatRun, read_run
+from rewardbench.analysis.chatbench.play import ChatRun, read_runs
 from rewardbench.analysis.figures import COLOURS, MARKS, error_bars, label_axes, legend_name, short_name
 from rewardbench.analysis.mt.ratings import RatingMean, mean_rating, question_means, questions_needed
 from rewardbench.analysis.options import OptionHelp
@@ -73,10 +72,7 @@ def load_questions(path: str | Path | None = None) -> list[Chain]:
         InputError: if it cannot be read, or a question does not have two turns.
     """
     questions = read_chains(Path(path or QUESTIONS).expanduser(), TURNS, TURNS)
-    ids = [question.id for question in questions]
-    for id in ids:
-        if ids.count(id) > 1:
-            raise InputError(f"Two questions have the id {id!r}: rename one.")
+    reject_repeated(questions, "questions")
     return questions
 
 
@@ -96,13 +92,7 @@ def analyze(inputs: Sequence[ComparedResult], options: MtOptions) -> Report:
         raise InputError("mt needs a judge: pass --judge, and --judge_url if it is behind a server.")
     played = options.hold(questions, "mt")
     runs = [played] if played else []
-    for path in inputs:
-        if not isinstance(path, str | PathLike):
-            raise InputError("mt reads files of replies (.jsonl), not results of reward models.")
-        run = read_run(Path(fspath(path)).expanduser())
-        if run.settings.get("chains") != hash_of_chains(questions):
-            raise InputError(f"{path} has replies to other questions: pass the --questions of its run.")
-        runs.append(run)
+    runs += read_runs(inputs, questions, "mt", "questions", "--questions")
     if not runs:
         raise InputError("There are no replies to rate: pass --chat_model, or files of replies.")
     rated: list[RatedRun] = []
@@ -242,7 +232,7 @@ def _notes(rated: Sequence[RatedRun]) -> list[str]:
     for entry in rated:
         for reason in entry.scored.reasons:
             notes.append(f"Some replies of {entry.run.model} are unrated: {reason.rstrip('.')}.")
-        missing = sum(TURNS - len(replies) for replies in entry.run.replies.values())
+        missing = entry.ratings.size - sum(map(len, entry.run.replies.values()))
         if missing > 0:
             notes.append(f"{entry.run.model} has no reply to {missing} turns, which are unrated.")
     return notes
