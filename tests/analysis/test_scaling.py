@@ -175,6 +175,12 @@ def test_unfit_inputs_are_rejected(tmp_path):
         scaling.read_models([result("rm-1B", 0.6), result("rm-2B", 0.6, revision="r2")])
 
 
+def test_too_many_families_are_rejected(tmp_path):
+    rows = [(f"{n}-{size}", size, f"family {n}", 0.5, 9) for n in range(201) for size in ("1B", "7B", "70B")]
+    with pytest.raises(InputError, match="There are 201 families of models, and scaling compares at most 200"):
+        scaling.read_models([write(tmp_path / "t.csv", rows)])
+
+
 def test_published_scores_grow_with_size(tmp_path):
     """Families of RewardBench 1 with three sizes and more."""
     if not PUBLISHED.is_file():

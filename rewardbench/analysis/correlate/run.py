@@ -18,6 +18,7 @@ from rewardbench.analysis.correlate.correlation import (
     coefficient,
     correlate,
     leave_one_out,
+    rows_by_group,
     within_groups,
 )
 from rewardbench.analysis.correlate.figure import ScatterPanel, draw_panels
@@ -253,12 +254,10 @@ def _report(x_name: str, limit: float, measured: Sequence[TargetCorrelations], n
 def _group_rows(columns: Columns) -> list[list[Value]]:
     """Tabulate Spearman's correlation in each group of three rows or more."""
     rows: list[list[Value]] = []
-    labels = np.array(columns.groups, dtype=object)
-    for group in dict.fromkeys(columns.groups):
-        chosen = labels == group
-        if chosen.sum() >= FEWEST:
+    for group, chosen in rows_by_group(columns.groups).items():
+        if len(chosen) >= FEWEST:
             value = coefficient("spearman", columns.x[chosen], columns.y[chosen])
-            rows.append([columns.name, "spearman", f"group {group}", int(chosen.sum()), value, None, None])
+            rows.append([columns.name, "spearman", f"group {group}", len(chosen), value, None, None])
     return rows
 
 

@@ -77,7 +77,7 @@ def analyze(inputs: Sequence[ComparedResult], options: ScalingOptions) -> Report
 
 def as_arrays(models: Sequence[SizedModel]) -> tuple[Floats, Floats, Indices, list[str]]:
     """Return log10 parameters, logit accuracy and number of the family, all [models], and the names of the families."""
-    names = list(dict.fromkeys(model.family for model in models))
+    numbers: dict[str, int] = {}
     x: list[float] = []
     accuracies: list[float] = []
     items: list[float] = []
@@ -86,9 +86,9 @@ def as_arrays(models: Sequence[SizedModel]) -> tuple[Floats, Floats, Indices, li
         x.append(model.parameters)
         accuracies.append(model.accuracy)
         items.append(model.n)
-        family.append(names.index(model.family))
+        family.append(numbers.setdefault(model.family, len(numbers)))
     y = logit(np.array(accuracies), np.array(items, dtype=float))
-    return np.log10(x), y, np.array(family, dtype=np.int64), names
+    return np.log10(x), y, np.array(family, dtype=np.int64), list(numbers)
 
 
 def leave_family_out(models: Sequence[SizedModel]) -> list[LeftOut]:
