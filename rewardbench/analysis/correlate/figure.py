@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rewardbench.analysis.correlate.correlation import rows_by_group
-from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, label_axes
+from rewardbench.analysis.figures import BLUE, GREY, colour_and_mark, label_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def _draw_points(axes: Axes, panel: ScatterPanel) -> None:
         return
     groups = list(rows_by_group(panel.groups).items())
     for index, (group, rows) in enumerate(groups[:MOST_GROUPS]):
-        mark, colour = MARKS[(index + index // len(COLOURS)) % len(MARKS)], COLOURS[index % len(COLOURS)]
+        colour, mark = colour_and_mark(index)
         axes.plot(panel.x[rows], panel.y[rows], mark, color=colour, markersize=5, label=group[:LONGEST_LABEL])
     if len(groups) > MOST_GROUPS:
         others = np.concatenate([rows for _, rows in groups[MOST_GROUPS:]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
@@ -24,7 +23,7 @@ from rewardbench.analysis.correlate.correlation import (
 from rewardbench.analysis.correlate.figure import ScatterPanel, draw_panels
 from rewardbench.analysis.correlate.model_table import ModelTable, is_table, join, read_table, table_of_results
 from rewardbench.analysis.options import OptionHelp
-from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
+from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars, unique_keys
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.errors import InputError
 
@@ -207,9 +206,8 @@ def _report(x_name: str, limit: float, measured: Sequence[TargetCorrelations], n
     values: dict[str, Value] = {"rows": len(measured[0].columns.x), "above": limit}
     rows: list[list[Value]] = []
     targets: dict[str, object] = {}
-    for target in measured:
+    for target, prefix in zip(measured, unique_keys([target.columns.name for target in measured]), strict=True):
         name = target.columns.name
-        prefix = re.sub(r"\W+", "_", name)
         for kind in COEFFICIENTS:
             pooled, above = target.pooled[kind], target.above[kind]
             values[f"{prefix}_{kind}"] = pooled.value

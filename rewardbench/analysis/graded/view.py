@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import COLOURS, GREY, MARKS, error_bars, label_axes
+from rewardbench.analysis.figures import GREY, colour_and_mark, error_bars, label_axes, legend_name
 from rewardbench.analysis.graded.statistics import (
     FEWEST_ITEMS,
     Estimated,
@@ -28,9 +28,6 @@ from rewardbench.stats import percentile_interval
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-LONGEST_NAME = 40
-"""Maximum characters of a model's name in the picture."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +180,8 @@ def draw(figure: Figure, models: Sequence[GradedModel]) -> None:
     left, right = figure.subplots(1, 2)
     for number, model in enumerate(models):
         shift = (number - (len(models) - 1) / 2) * 0.012 * _spread(models)
-        name = model.scores.model[:LONGEST_NAME]
-        label = f"{name}: ρ = {model.spearman.value:.2f} [{model.spearman.low:.2f}, {model.spearman.high:.2f}]"
-        colour, mark = COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)]
+        label = f"{legend_name(model.scores.model)}: ρ = {model.spearman.value:.2f} [{model.spearman.low:.2f}, {model.spearman.high:.2f}]"
+        colour, mark = colour_and_mark(number)
         x = np.array([level.strength for level in model.levels]) + shift
         _plot(left, x, [level.margin for level in model.levels], colour, mark, label)
         _plot(right, x, [level.accuracy for level in model.levels], colour, mark, label)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rewardbench import stats
-from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, ORANGE, error_bars, label_axes
+from rewardbench.analysis.figures import BLUE, GREY, ORANGE, colour_and_mark, error_bars, label_axes
 from rewardbench.analysis.iterate.rounds import LabelBudget, RoundsOutcome, gao_curve
 from rewardbench.analysis.overoptimization import GaoFit, fit_gao
 from rewardbench.analysis.report import Report, ReportTable, Value
@@ -214,7 +214,7 @@ def _draw_curves(axes: Axes, outcomes: Sequence[SeedOutcome], budget: LabelBudge
     axes.plot(curve.distances, curve.rewards, "o", color=GREY, markersize=4, label="one round, stopped early")
     drawn = np.linspace(curve.distances[0] / 2, sqrt(budget.kl), PLOTTED)
     for index, rounds in enumerate(outcomes[0].rounds):
-        colour, mark = COLOURS[index % len(COLOURS)], MARKS[index % len(MARKS)]
+        colour, mark = colour_and_mark(index)
         label = f"k = {rounds}: d(α − β log d + β log k)" if index else "k = 1: fit of d(α − β log d)"
         predicted = gao_curve(drawn, curve.fit, rounds)
         axes.plot(drawn, predicted, color=colour, linewidth=1.2, linestyle="-" if rounds == 1 else "--", label=label)

@@ -15,7 +15,7 @@ from rewardbench.analysis.chatbench.chains import Chain, read_chains, reject_rep
 from rewardbench.analysis.chatbench.judging import ScoredReplies, score_replies
 from rewardbench.analysis.chatbench.options import ChatOptions
 from rewardbench.analysis.chatbench.play import ChatRun, read_runs
-from rewardbench.analysis.figures import COLOURS, MARKS, error_bars, label_axes, legend_name, short_name
+from rewardbench.analysis.figures import colour_and_mark, error_bars, label_axes, legend_name, short_name
 from rewardbench.analysis.mt.ratings import RatingMean, mean_rating, question_means, questions_needed
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value
@@ -244,10 +244,11 @@ def draw_ratings(figure: Figure, rated: Sequence[RatedRun], judge: str) -> None:
     levels = np.arange(LOW, HIGH + 1)
     width = 0.8 / (TURNS * len(rated))
     for number, entry in enumerate(rated):
+        colour, _ = colour_and_mark(number)
         for turn in range(TURNS):
             counts = [int((np.round(entry.ratings[:, turn]) == level).sum()) for level in levels]
             shift = width * (TURNS * number + turn - (TURNS * len(rated) - 1) / 2)
-            left.bar(levels + shift, counts, width, color=COLOURS[number % len(COLOURS)], alpha=1.0 if turn else 0.55,
+            left.bar(levels + shift, counts, width, color=colour, alpha=1.0 if turn else 0.55,
                      hatch="//" if turn else "", edgecolor="white",
                      label=f"{legend_name(entry.run.model)}, turn {turn + 1}")  # fmt: skip
     left.set_xticks(levels)
@@ -264,8 +265,8 @@ def draw_ratings(figure: Figure, rated: Sequence[RatedRun], judge: str) -> None:
         places = np.arange(3) + 0.14 * (number - (len(rated) - 1) / 2)
         values = [mean.value for mean in means]
         errors = error_bars(values, [mean.low for mean in means], [mean.high for mean in means])
-        right.errorbar(places, values, yerr=errors, capsize=3, ms=7, ls="",
-                       marker=MARKS[number % len(MARKS)], color=COLOURS[number % len(COLOURS)])  # fmt: skip
+        colour, mark = colour_and_mark(number)
+        right.errorbar(places, values, yerr=errors, capsize=3, ms=7, ls="", marker=mark, color=colour)
     right.set_xticks(range(3), ["both turns", "turn 1", "turn 2"])
     right.set_xlim(-0.5, 2.5)
     right.set_ylim(LOW - 0.3, HIGH + 0.3)

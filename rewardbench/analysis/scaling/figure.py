@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, ORANGE, label_axes
+from rewardbench.analysis.figures import BLUE, GREY, ORANGE, colour_and_mark, label_axes
 from rewardbench.analysis.scaling.fit import MixedFit, Slope
 from rewardbench.analysis.scaling.table import SizedModel
 from rewardbench.lint.arrays import Floats
@@ -64,8 +64,8 @@ def _draw_models(axes: Axes, models: Sequence[SizedModel], fit: MixedFit) -> Non
         families.setdefault(model.family, []).append(model)
     for number, (family, members) in enumerate(families.items()):
         is_named = number < MOST_FAMILIES
-        colour = COLOURS[number % len(COLOURS)] if is_named else GREY
-        mark = MARKS[(number + number // len(COLOURS)) % len(MARKS)]
+        colour, mark = colour_and_mark(number)
+        colour = colour if is_named else GREY
         sizes, points = np.array([(model.parameters, model.accuracy) for model in members]).T
         label = family[:34] if is_named else None
         axes.plot(
