@@ -29,7 +29,7 @@ def make_environment(folder: Path, finalize: Callable[[object], Markup] = escape
 
     Args:
         folder: folder of the templates.
-        finalize: makes markup of each value that a template prints.
+        finalize: applied to each value that a template prints, before it is escaped.
     """
     return Environment(
         loader=FileSystemLoader(folder),

@@ -58,11 +58,6 @@ def run_trial(seed: int) -> LabelTrial:
     return trial
 
 
-def run_trials(seeds: Sequence[int]) -> list[LabelTrial]:
-    """Run a trial for each seed."""
-    return list(map(run_trial, seeds))
-
-
 def build_trial_report(trials: Sequence[LabelTrial], conversion_errors: int, bars: Sequence[Bar]) -> Report:
     """Build the report of the self-test: means over the seeds, and soft labels minus ±1, paired by seed."""
     values: dict[str, Value] = {"seeds": len(trials)}

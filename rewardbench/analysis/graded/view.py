@@ -180,7 +180,8 @@ def draw(figure: Figure, models: Sequence[GradedModel]) -> None:
     left, right = figure.subplots(1, 2)
     for number, model in enumerate(models):
         shift = (number - (len(models) - 1) / 2) * 0.012 * _spread(models)
-        label = f"{legend_name(model.scores.model)}: ρ = {model.spearman.value:.2f} [{model.spearman.low:.2f}, {model.spearman.high:.2f}]"
+        name, estimated = legend_name(model.scores.model), model.spearman
+        label = f"{name}: ρ = {estimated.value:.2f} [{estimated.low:.2f}, {estimated.high:.2f}]"
         colour, mark = colour_and_mark(number)
         x = np.array([level.strength for level in model.levels]) + shift
         _plot(left, x, [level.margin for level in model.levels], colour, mark, label)

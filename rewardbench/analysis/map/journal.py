@@ -148,8 +148,12 @@ def _format_step(search: str, evaluations: Sequence[EvaluatedText]) -> str:
 
 @cache
 def source_hash() -> str:
-    """Return a hash of the code of this package: a run is never continued by other code than began it."""
+    """Return a hash of the code that decides texts and cells: a run is never continued by other code than began it."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    folder = Path(__file__).parent
+    sounds = [
+        folder.parent / "chatbench" / name for name in ("rhymes.py", "rhymes.toml", "syllables.py", "syllables.toml")
+    ]
+    for path in (*sorted(folder.glob("*.py")), *sounds):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:12]
