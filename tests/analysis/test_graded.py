@@ -127,6 +127,17 @@ def sample(count, seed):
     return strengths, strengths + 2 * random.normal(size=count)
 
 
+def test_a_mean_margin_has_the_error_of_its_clusters():
+    margins = np.random.default_rng(7).normal(1.0, 2.0, 40)
+    parts = (margins, np.ones(40), margins > 0, np.full(40, "all"))
+    for size in (1, 4):
+        clusters = np.arange(40) // size
+        mean = statistics.estimate_margin(statistics.GradedScores("m", *parts, clusters, np.empty(0), 0, 0))
+        error = np.std([margins[clusters == cluster].mean() for cluster in set(clusters.tolist())], ddof=1)
+        assert mean.value == pytest.approx(margins.mean())
+        assert mean.high - mean.value == pytest.approx(1.959964 * error / (40 / size) ** 0.5)
+
+
 def test_models_are_compared_on_the_same_resamples(tmp_path):
     suite, margins = planted(300, 0.8, 4)
     noise = np.random.default_rng(5).normal(scale=2, size=300)

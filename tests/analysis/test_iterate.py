@@ -6,10 +6,11 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 from terminal import run
 
 from rewardbench.analysis import iterate
-from rewardbench.analysis.iterate import policy, pool, rounds, toy
+from rewardbench.analysis.iterate import policy, pool, rounds, toy, view
 from rewardbench.analysis.linear_rewards import fit_linear
 from rewardbench.analysis.overoptimization import GaoFit, fit_gao
 from rewardbench.errors import InputError
@@ -104,6 +105,19 @@ def test_the_curve_of_gao_is_fitted_and_predicts_rounds():
     assert rounds.gao_curve(d, planted, k) == pytest.approx(k * rounds.gao_curve(d / k, planted, 1))
 
 
+def test_a_gain_is_paired_by_seed():
+    outcomes = []
+    for one, two in ((1.0, 1.5), (0.0, 1.0), (2.0, 1.9)):
+        results = {}
+        for number, gold in ((1, one), (2, two)):
+            results[number] = rounds.RoundsOutcome(np.array([gold]), np.array([1.0]), 10, np.zeros(1))
+        outcomes.append(view.SeedOutcome(results, np.zeros(1)))
+    gain = view.compare_rounds(outcomes)[1]
+    expected = ttest_rel([1.5, 1.0, 1.9], [1.0, 0.0, 2.0])
+    assert (gain.difference, gain.t, gain.wins) == pytest.approx((1.4 / 3, expected.statistic, 2))
+    assert (gain.low, gain.high) == pytest.approx(tuple(expected.confidence_interval()))
+
+
 def test_rounds_share_budget_and_divergence():
     world = toy.make_toy(0)
     for k in (1, 3, 4):
@@ -118,6 +132,8 @@ def test_the_toy_shows_the_gain_of_rounds_and_repeats_itself():
     assert report.values["paired_diff"] > 0
     assert report.values["t"] > 2
     assert report.values["gao_beta"] > 0
+    predicted = report.values["kl"] ** 0.5 * report.values["gao_beta"] * math.log(4)
+    assert report.values["gao_predicted_diff"] == pytest.approx(predicted)
     assert report.values["max_kl_error"] < 1e-8
     assert "spread the labels over rounds" in report.sentence
     again = iterate.analyze([], iterate.IterateOptions(toy=True, seeds=1))
