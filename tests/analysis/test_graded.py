@@ -222,17 +222,11 @@ def test_points_of_a_scale_survive_conversions(points):
         (likert.probability_to_likert, (1.5, 7)),
         (likert.preference_to_likert, (0.25, 7)),
         (likert.preference_to_likert, (4.0, 7)),
-        (likert.probability_to_margin, (1.0,)),
     ],
 )
 def test_values_beyond_a_scale_are_rejected(convert, arguments):
     with pytest.raises(InputError):
         convert(*arguments)
-
-
-def test_a_margin_has_its_probability():
-    for probability in (0.1, 0.5, 0.9375):
-        assert 1 / (1 + np.exp(-likert.probability_to_margin(probability))) == pytest.approx(probability)
 
 
 def test_the_self_test_reaches_its_bounds():

@@ -172,7 +172,7 @@ def _report(
         ),
         size=(14.0 if curve else 10.5, 5.2),
         details={"runs": list(map(_run_detail, judged))},
-        notes=_notes(judged, chains),
+        notes=_notes(judged),
         sources=[dict(run.run.settings) for run in judged],
     )
 
@@ -301,7 +301,7 @@ def _run_detail(entry: JudgedRun) -> dict[str, object]:
     return {"model": entry.run.model, "turns": turns}
 
 
-def _notes(judged: Sequence[JudgedRun], chains: Sequence[Chain]) -> list[str]:
+def _notes(judged: Sequence[JudgedRun]) -> list[str]:
     notes: list[str] = []
     for entry in judged:
         missing = entry.score.turns - sum(map(len, entry.run.replies.values()))

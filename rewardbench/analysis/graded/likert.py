@@ -8,7 +8,7 @@ certainty, and the middle of an odd scale is 1/2, a tie. The loss for a soft lab
 
 from __future__ import annotations
 
-from math import isfinite, log
+from math import isfinite
 
 from rewardbench.errors import InputError
 
@@ -65,20 +65,6 @@ def preference_to_likert(preference: float, points: int) -> int:
         raise InputError(f"{preference} is not the distance of a point from the middle of a scale of {points} points.")
     _check(int(point), points)
     return int(point)
-
-
-def probability_to_margin(probability: float) -> float:
-    """Return the margin at which the Bradley-Terry model has this probability: its log-odds.
-
-    >>> probability_to_margin(0.5)
-    0.0
-
-    Raises:
-        InputError: if the probability is not between 0 and 1; at the ends, the margin is infinite.
-    """
-    if not 0 < probability < 1:
-        raise InputError(f"The probability {probability} has no finite margin: it must be between 0 and 1.")
-    return log(probability) - log(1 - probability)
 
 
 def round_trip_errors(most_points: int = 11) -> int:
