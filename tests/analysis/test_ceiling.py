@@ -183,6 +183,14 @@ def test_labels_that_annotators_reject_are_contested_and_a_tie_agrees_with_no_la
     assert report.details["models"][0]["dawid_skene"] == 0.0
 
 
+def test_a_choice_that_no_annotator_made_is_wrong(tmp_path):
+    suite = synthetic.singles(40)
+    path = synthetic.store(tmp_path, suite, synthetic.scores(suite, 0.7), "model")
+    labels = write(tmp_path / "a.csv", preferences(suite, (0.0, 0.0)))
+    report = ceiling.analyze([path], ceiling.CeilingOptions(annotations=labels))
+    assert report.details["models"][0]["dawid_skene"] == pytest.approx(report.values["accuracy"])
+
+
 def test_drift_is_that_of_welchs_test_on_item_means():
     annotations, _ = simulate(4, np.array([0.1, 0.2, 0.4])[:, None], items=200, share=0.7)
     counts = annotations.counts()

@@ -153,25 +153,14 @@ def _capped(
 
     The interval of the share combines the resamples of the agreement with independent resamples of the accuracy.
     """
-    numbers: dict[str, int] = {}
-    if annotations:
-        numbers = {name: number for number, name in enumerate(annotations.items)}
     suite = scored.suite
+    names = set(annotations.items) if annotations else None
     credits: list[float] = []
     clusters: list[tuple[str, str]] = []
-    agreements: list[float] = []
     for item, item_scores in zip(suite.items, scored.items, strict=True):
-        if not item.is_labelled or (annotations and item.id not in numbers):
-            continue
-        credits.append(credit(item, item_scores.scores, rule_of(suite, item.subset), item_scores.step_scores))
-        clusters.append(cluster_of(item, suite))
-        if annotations and estimate and set(annotations.labels) <= PREFERENCES and item.has_preference:
-            gap = margin(item, item_scores.scores) if is_scored(item_scores.scores) else 0.0
-            choice = {"chosen": gap > 0, "rejected": gap < 0}
-            for place, label in enumerate(annotations.labels):
-                if choice[label]:
-                    agreements.append(float(estimate.posterior[numbers[item.id], place]))
-            agreements += [0.0] * (gap == 0)
+        if item.is_labelled and (names is None or item.id in names):
+            credits.append(credit(item, item_scores.scores, rule_of(suite, item.subset), item_scores.step_scores))
+            clusters.append(cluster_of(item, suite))
     if not credits:
         raise InputError(f"{scored.path} has none of the annotated items: name annotations of its items, by their ids.")
     mean = stats.mean(credits, clusters)
@@ -186,8 +175,27 @@ def _capped(
         share_value=mean.value / (1 - noise.flip),
         majority_share=mean.value / majority_ceiling(noise.flip, noise.labels),
         corrected=_corrected(mean.value, noise),
-        dawid_skene=float(np.mean(agreements)) if agreements else None,
+        dawid_skene=_agreement_with_truth(scored, annotations, estimate) if annotations and estimate else None,
     )
+
+
+def _agreement_with_truth(scored: ModelScores, annotations: Annotations, estimate: DawidSkene) -> float | None:
+    """Return the mean probability that the preferred response has the true label; None unless labels are preferences.
+
+    A tie, or an unscored item, agrees with no label.
+    """
+    if not set(annotations.labels) <= PREFERENCES:
+        return None
+    numbers = {name: number for number, name in enumerate(annotations.items)}
+    columns = {label: column for column, label in enumerate(annotations.labels)}
+    agreements: list[float] = []
+    for item, item_scores in zip(scored.suite.items, scored.items, strict=True):
+        if item.id not in numbers or not item.has_preference:
+            continue
+        gap = margin(item, item_scores.scores) if is_scored(item_scores.scores) else 0.0
+        column = columns.get("chosen" if gap > 0 else "rejected") if gap else None
+        agreements.append(0.0 if column is None else float(estimate.posterior[numbers[item.id], column]))
+    return float(np.mean(agreements)) if agreements else None
 
 
 def _corrected(accuracy: float, noise: Noise) -> float | None:
