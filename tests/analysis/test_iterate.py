@@ -107,9 +107,9 @@ def test_the_curve_of_gao_is_fitted_and_predicts_rounds():
 
 def test_a_gain_is_paired_by_seed():
     outcomes = []
-    for one, two in ((1.0, 1.5), (0.0, 1.0), (2.0, 1.9)):
+    for first, second in ((1.0, 1.5), (0.0, 1.0), (2.0, 1.9)):
         results = {}
-        for number, gold in ((1, one), (2, two)):
+        for number, gold in ((1, first), (2, second)):
             results[number] = rounds.RoundsOutcome(np.array([gold]), np.array([1.0]), 10, np.zeros(1))
         outcomes.append(view.SeedOutcome(results, np.zeros(1)))
     gain = view.compare_rounds(outcomes)[1]

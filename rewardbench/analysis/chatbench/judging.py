@@ -163,13 +163,11 @@ def judge_by_threshold(
 def _auc_interval(scores: np.ndarray, passes: np.ndarray, clusters: np.ndarray, seed: int) -> tuple[float, float]:
     """Return the 95 % percentile interval of the AUC by a bootstrap of chains."""
     random = np.random.default_rng(seed)
-    order = np.argsort(clusters, kind="stable")
-    counts = np.bincount(clusters)
-    starts = np.concatenate([[0], np.cumsum(counts)])
+    count = int(clusters.max()) + 1
     areas = np.empty(RESAMPLES)
     for number in range(RESAMPLES):
-        chosen = random.integers(0, len(counts), len(counts))
-        places = np.concatenate([order[starts[chain] : starts[chain + 1]] for chain in chosen])
+        draws = np.bincount(random.integers(0, count, count), minlength=count)
+        places = np.repeat(np.arange(len(scores)), draws[clusters])
         areas[number] = area_under_curve(scores[places], passes[places])
     return percentile_interval(areas)
 
