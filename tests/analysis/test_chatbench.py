@@ -13,7 +13,12 @@ from local_judges import make_judge
 from rewardbench.analysis import chatbench
 from rewardbench.analysis.chatbench.chains import load_chains
 from rewardbench.analysis.chatbench.comparison import compare_runs, half_width, mcnemar, score_run, survival
-from rewardbench.analysis.chatbench.judging import area_under_curve, calibrate_threshold, thresholds_for
+from rewardbench.analysis.chatbench.judging import (
+    area_under_curve,
+    calibrate_threshold,
+    judge_by_threshold,
+    thresholds_for,
+)
 from rewardbench.analysis.chatbench.play import read_run
 from rewardbench.analysis.chatbench.references import WRONG_REPLY, reference_errors, verify_references
 from rewardbench.analysis.chatbench.verify import VerifiedTurn, verify
@@ -188,6 +193,14 @@ def test_thresholds_are_those_of_other_chains():
     with pytest.raises(InputError, match="No reply with a score passes"):
         calibrate_threshold(np.array([np.nan, 1.0]), np.array([True, False]), 0.9)
     assert isnan(area_under_curve(scores, np.ones(4, dtype=bool)))
+
+
+def test_replies_without_any_score_have_no_auc():
+    passes = np.array([True, False])
+    judgement = judge_by_threshold(np.full(2, np.nan), passes, ["a", "b"], np.zeros(2))
+    assert isnan(judgement.auc)
+    assert isnan(judgement.low)
+    assert not judgement.accepts.any()
 
 
 def test_prefix_and_share_by_hand():

@@ -161,7 +161,9 @@ def judge_by_threshold(
 
 
 def _auc_interval(scores: np.ndarray, passes: np.ndarray, clusters: np.ndarray, seed: int) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the AUC by a bootstrap of chains."""
+    """Return the 95 % percentile interval of the AUC by a bootstrap of chains; NaN without scores."""
+    if not len(scores):
+        return float("nan"), float("nan")
     random = np.random.default_rng(seed)
     count = int(clusters.max()) + 1
     areas = np.empty(RESAMPLES)
