@@ -13,6 +13,7 @@ from rewardbench.analysis.graded.likert import likert_to_probability, probabilit
 from rewardbench.analysis.graded.statistics import spearman
 from rewardbench.analysis.linear_rewards import fit_linear
 from rewardbench.analysis.report import Bar, Report, ReportTable, Value
+from rewardbench.metrics.calibration import sigmoid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +46,7 @@ def run_trial(seed: int) -> LabelTrial:
     truth *= TRUE_SPREAD / np.linalg.norm(truth)
     features, test_features = random.normal(size=(PAIRS, FEATURES)), random.normal(size=(TEST_PAIRS, FEATURES))
     judged = features @ truth + NOISE * random.normal(size=PAIRS)
-    soft = 1 / (1 + np.exp(-judged))
+    soft = sigmoid(judged)
     levels = np.empty(PAIRS)
     for pair, probability in enumerate(soft.tolist()):
         levels[pair] = likert_to_probability(probability_to_likert(probability, POINTS), POINTS)

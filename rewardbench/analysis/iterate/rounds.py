@@ -15,6 +15,7 @@ import numpy as np
 from rewardbench.analysis.iterate.policy import PolicyName, PromptSegments, policy_at
 from rewardbench.analysis.linear_rewards import fit_linear
 from rewardbench.analysis.overoptimization import GaoFit
+from rewardbench.metrics.calibration import sigmoid
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,7 @@ def draw_pairs(
 
 def label_pairs(differences: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
     """Return 1.0 where the first candidate is preferred, with probability σ(difference / noise): [pairs]."""
-    chances = 1 / (1 + np.exp(-np.clip(differences / noise, -500, 500)))
-    preferred: np.ndarray = random.random(len(differences)) < chances
+    preferred: np.ndarray = random.random(len(differences)) < sigmoid(differences / noise)
     return preferred.astype(np.float64)
 
 
