@@ -109,7 +109,7 @@ class _ItemTotals:
     @classmethod
     def of(cls, item: Indices, values: Floats, items: int) -> _ItemTotals:
         """Add the values of annotations by item."""
-        sums, counts = np.bincount(item, values, items), np.bincount(item, minlength=items)
+        sums, counts = np.bincount(item, values, items).astype(float), np.bincount(item, minlength=items)
         means = sums[counts > 0] / counts[counts > 0]
         return cls(sums, counts, len(means), float(means.sum()), float(means @ means))
 
@@ -143,7 +143,7 @@ def _compare(
     items, places = np.unique(item, return_inverse=True)
     if len(items) < FEWEST:
         return []
-    sums, counts = np.bincount(places, values), np.bincount(places)
+    sums, counts = np.bincount(places, values).astype(float), np.bincount(places)
     inside = sums / counts
     number, mean, variance = totals.without(items, sums, counts)
     if number < FEWEST:
