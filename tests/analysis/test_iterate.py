@@ -147,7 +147,6 @@ def test_without_noise_in_the_features_rounds_gain_nothing(tmp_path):
     report = iterate.analyze([path], iterate.IterateOptions(features="scores", labels=200, seeds=6))
     assert abs(report.values["paired_diff"]) < 0.05
     assert report.values["gold_k1"] > 0.5
-    assert report.values["t"] < 3 or report.values["paired_diff"] < 0.01
 
 
 def write(path, gold, prompts=12, candidates=6, score=False):
