@@ -103,7 +103,12 @@ def test_a_judge_behind_a_server_is_compared_with_a_reward_model(tmp_path, monke
         judge = evaluate("judge", ROWS, judge=spec)
     reward = evaluate("baseline/longest", ROWS)
     options = judge_cost.JudgeCostOptions(
-        systems=4, prompts=3, input_price=1.0, output_price=2.0, parameters=("judge=1e9",), seconds=("judge=5",)
+        systems=4,
+        prompts=3,
+        input_price=1.0,
+        output_price=2.0,
+        parameters=("judge=1e9",),
+        seconds=("judge=5", "baseline/longest=2"),
     )
     report = judge_cost.analyze([reward, judge], options)
     values = report.values
@@ -116,8 +121,7 @@ def test_a_judge_behind_a_server_is_compared_with_a_reward_model(tmp_path, monke
     assert row["tokens"] == round(1000 * (server.prompt_tokens + server.completion_tokens) / 5)
     assert row["dollars"] == pytest.approx(1000 * server.cost(1.0, 2.0) / 5)
     assert row["seconds"] == 1000.0
-    first = dict(zip(report.tables[1].columns, report.tables[1].rows[0], strict=True))
-    assert values["tokens_ratio"] == pytest.approx(row["tokens"] / first["tokens"], rel=1e-3)
+    assert values["seconds_ratio"] == 2.5
     files = write_report(report, tmp_path / "out", {})
     assert Path(files["figure"]).stat().st_size > 10_000
     assert "nan" not in json.dumps(report.to_json()["details"]).lower()
