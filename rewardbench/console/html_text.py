@@ -24,7 +24,7 @@ def escaped(value: object) -> Markup:
     return Markup(str(escape(str(value))).translate(_BRACES))
 
 
-def make_environment(folder: Path, finalize: Callable[[object], Markup] = escaped) -> Environment:
+def make_environment(folder: Path, finalize: Callable[[object], object] = escaped) -> Environment:
     """Return an environment for the templates in a folder: autoescape is on, and an undefined name is an error.
 
     Args:
