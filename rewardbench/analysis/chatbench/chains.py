@@ -85,9 +85,10 @@ def reject_repeated(chains: Sequence[Chain], noun: str) -> None:
     Raises:
         InputError: if there are such chains.
     """
-    repeated = [id for id, count in Counter(chain.id for chain in chains).items() if count > 1]
-    if repeated:
-        raise InputError(f"Two {noun} have the id {repeated[0]!r}: rename one.")
+    counts = Counter(chain.id for chain in chains)
+    id, count = counts.most_common(1)[0]
+    if count > 1:
+        raise InputError(f"Two {noun} have the id {id!r}: rename one.")
 
 
 def read_chains(path: Path, fewest: int = FEWEST_TURNS, most: int = MOST_TURNS) -> list[Chain]:
