@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, TypeGuard, Unpack, overload
 
 from rewardbench import scorers
@@ -183,6 +183,24 @@ def load_scorer(model: Model, **options: Unpack[ScorerOptions]) -> LoadedScorer:
     return _load(model, "load_scorer", options)
 
 
+def open_scorer(spec: ModelSpec, cache: bool = False) -> LoadedScorer:
+    """Load a reward model to score texts, given its specification instead of options.
+
+    Args:
+        spec: the model and its options.
+        cache: whether scores are read from and written to the local cache.
+
+    Raises:
+        InputError: if it cannot be loaded.
+    """
+    return LoadedScorer(scorers.load_scorer(_with_home(spec)), Batching(cache=cache), ExitStack())
+
+
+def _with_home(spec: ModelSpec) -> ModelSpec:
+    """Return a specification whose model is not a path that begins with ~."""
+    return replace(spec, model=str(home_path(spec.model))) if spec.model.startswith("~") else spec
+
+
 @overload
 def score(model: Model, prompt: Prompt, completion: str, **options: Unpack[ScorerOptions]) -> float: ...
 
@@ -238,8 +256,7 @@ def _load(model: Model, function: str, options: ScorerOptions) -> LoadedScorer:
     model_options, batch_values = sort_options(options, ModelSpec, Batching, function=function)
     batching = Batching(**batch_values)
     if isinstance(model, str | os.PathLike):
-        name = os.fspath(model)
-        spec = ModelSpec(str(home_path(name)) if name.startswith("~") else name, **model_options)
+        spec = _with_home(ModelSpec(os.fspath(model), **model_options))
         return LoadedScorer(scorers.load_scorer(spec), batching, ExitStack())
     if batching.cache:
         raise InputError("A model in memory has no cache: leave out cache.")

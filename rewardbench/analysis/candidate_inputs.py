@@ -47,7 +47,7 @@ class CandidateOptions:
 
 @dataclass(frozen=True)
 class GoldPool:
-    """Candidates that all have a gold reward and finite scores, the same for every prompt in kind.
+    """Candidates that all have a gold reward and a finite score by every model.
 
     Attributes:
         pool: the candidates; each prompt has at least `largest_n`.

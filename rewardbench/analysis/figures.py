@@ -65,6 +65,15 @@ def error_bars(values: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> np.ndarr
     return np.asarray(np.clip(np.nan_to_num(lengths), 0, None))
 
 
+def colour_and_mark(number: int) -> tuple[str, str]:
+    """Return colour and mark of a series by its number from 0; no two of 36 have both in common.
+
+    >>> len({colour_and_mark(number) for number in range(36)})
+    36
+    """
+    return COLOURS[number % len(COLOURS)], MARKS[(number + number // len(COLOURS)) % len(MARKS)]
+
+
 def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
     """Set the title and the axis labels (with units), and remove the frame above and on the right."""
     axes.set_title(title, fontsize=11, loc="left")

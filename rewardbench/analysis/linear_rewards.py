@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from rewardbench.metrics.temperature import sigmoid
+
 STEPS = 50
 """Maximum number of Newton steps."""
 TOLERANCE = 1e-9
@@ -24,7 +26,7 @@ def fit_linear(features: np.ndarray, labels: np.ndarray, ridge: float = 1.0) -> 
     weights = np.zeros(features.shape[1])
     penalty = ridge * np.eye(len(weights))
     for _ in range(STEPS):
-        predicted = 1 / (1 + np.exp(-np.clip(features @ weights, -500, 500)))
+        predicted = sigmoid(features @ weights)
         gradient = features.T @ (predicted - labels) + ridge * weights
         curvature = (features * (predicted * (1 - predicted))[:, None]).T @ features + penalty
         step = np.linalg.solve(curvature, gradient)

@@ -159,6 +159,21 @@ def format_value(value: Value) -> str:
     return str(value)
 
 
+def unique_keys(names: Sequence[str]) -> list[str]:
+    """Return names as parts of the names of values, all different: a repeated one ends with its place.
+
+    >>> unique_keys(["org/a-1", "org/b", "org/a_1"])
+    ['org_a_1', 'org_b', 'org_a_1_3']
+    """
+    keys: list[str] = []
+    for place, name in enumerate(names, 1):
+        key = re.sub(r"\W+", "_", name).strip("_")
+        while key in keys:
+            key = f"{key}_{place}"
+        keys.append(key)
+    return keys
+
+
 def source_of(scored: ModelScores) -> dict[str, object]:
     """Return where scores come from: model, fingerprint, suite and its revision."""
     return {

@@ -6,7 +6,7 @@ average exactly. Arrays are [prompts, candidates] or [prompts, points], `ns` are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -203,20 +203,32 @@ def measure_selection(
     """
     shape = (len(prompts), len(ns))
     curves = SelectionCurves(ns, *(np.empty(shape) for _ in range(5)))
+    for rows, indices in by_size(prompts):
+        scores, rewards = proxy[indices], gold[indices]
+        curves.gold[rows] = best_of_n(scores, rewards, ns)
+        curves.proxy[rows] = best_of_n(scores, scores, ns)
+        curves.oracle[rows] = best_of_n(rewards, rewards, ns)
+        curves.kl[rows] = kl_of_pool(sort_with_ties(scores, rewards)[2], ns)
+        curves.wins[rows] = win_rates(scores, rewards, ns)
+    return curves
+
+
+def by_size(prompts: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield prompts with the same number of candidates together, at most `_CELLS` candidates at a time.
+
+    Args:
+        prompts: the indices of each prompt's candidates: [prompts].
+
+    Yields:
+        The numbers of some prompts, [rows], and the indices of their candidates, [rows, candidates].
+    """
     sizes = np.array(list(map(len, prompts)))
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
-        step = max(1, _CELLS // int(size))
+        step = max(1, _CELLS // max(1, int(size)))
         for first in range(0, len(rows), step):
             chunk = rows[first : first + step]
-            indices = np.stack([prompts[row] for row in chunk])
-            scores, rewards = proxy[indices], gold[indices]
-            curves.gold[chunk] = best_of_n(scores, rewards, ns)
-            curves.proxy[chunk] = best_of_n(scores, scores, ns)
-            curves.oracle[chunk] = best_of_n(rewards, rewards, ns)
-            curves.kl[chunk] = kl_of_pool(sort_with_ties(scores, rewards)[2], ns)
-            curves.wins[chunk] = win_rates(scores, rewards, ns)
-    return curves
+            yield chunk, np.stack([prompts[row] for row in chunk])
 
 
 def choose_ns(largest: int) -> np.ndarray:
@@ -280,8 +292,8 @@ def within_prompt_variance(prompts: Sequence[np.ndarray], values: np.ndarray) ->
     Returns:
         The variance within prompts, and its share of the variance over all candidates (NaN if that is 0).
     """
-    variances = [float(np.var(values[indices], ddof=1)) for indices in prompts]
-    within = float(np.mean(variances))
+    variances = [np.var(values[indices], axis=1, ddof=1) for _, indices in by_size(prompts)]
+    within = float(np.concatenate(variances).mean())
     total = float(np.var(values[np.concatenate(prompts)], ddof=1))
     return within, within / total if total > 0 else float("nan")
 
@@ -296,11 +308,11 @@ def within_prompt_correlation(prompts: Sequence[np.ndarray], proxy: np.ndarray, 
     """
     from scipy.stats import rankdata
 
-    correlations: list[float] = []
-    for indices in prompts:
-        first, second = rankdata(proxy[indices]), rankdata(gold[indices])
-        first, second = first - first.mean(), second - second.mean()
-        spread = float(np.sqrt((first @ first) * (second @ second)))
-        if spread > 0:
-            correlations.append(float(first @ second) / spread)
-    return float(np.mean(correlations)) if correlations else float("nan")
+    correlations: list[np.ndarray] = []
+    for _, indices in by_size(prompts):
+        middle = (indices.shape[1] + 1) / 2  # the mean of the ranks
+        first, second = rankdata(proxy[indices], axis=1) - middle, rankdata(gold[indices], axis=1) - middle
+        spread = np.sqrt((first**2).sum(1) * (second**2).sum(1))
+        correlations.append((first * second).sum(1)[spread > 0] / spread[spread > 0])
+    values = np.concatenate(correlations)
+    return float(values.mean()) if len(values) else float("nan")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,7 @@ from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.errors import InputError
-from rewardbench.scoring import LoadedScorer, load_scorer
+from rewardbench.scoring import LoadedScorer, load_scorer, open_scorer
 from rewardbench.settings import Model, ModelSpec
 from rewardbench.stats.intervals import student
 
@@ -127,9 +127,7 @@ def analyze(inputs: Sequence[ComparedResult], options: WordPairsOptions) -> Repo
     if options.model is None:
         raise InputError("word-pairs needs a model to score the sentences: pass --model NAME.")
     pairs, prompts = read_word_pairs(Path(options.words) if options.words else WORDS)
-    spec = options.model
-    settings = {item.name: getattr(spec, item.name) for item in fields(spec)}
-    with load_scorer(settings.pop("model"), cache=True, **settings) as scorer:
+    with open_scorer(options.model, cache=True) as scorer:
         return make_report(measure_word_pairs(scorer, pairs, prompts))
 
 

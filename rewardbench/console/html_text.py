@@ -24,12 +24,12 @@ def escaped(value: object) -> Markup:
     return Markup(str(escape(str(value))).translate(_BRACES))
 
 
-def make_environment(folder: Path, finalize: Callable[[object], Markup] = escaped) -> Environment:
+def make_environment(folder: Path, finalize: Callable[[object], object] = escaped) -> Environment:
     """Return an environment for the templates in a folder: autoescape is on, and an undefined name is an error.
 
     Args:
         folder: folder of the templates.
-        finalize: makes markup of each value that a template prints.
+        finalize: applied to each value that a template prints, before it is escaped.
     """
     return Environment(
         loader=FileSystemLoader(folder),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -132,7 +133,10 @@ def group_sums(values: Floats, groups: Sequence[str]) -> tuple[Floats, Floats]:
     return np.bincount(numbers, values).astype(float), np.bincount(numbers).astype(float)
 
 
-def number_groups(groups: Sequence[str]) -> Indices:
+GroupName = TypeVar("GroupName", str, tuple[str, str])
+
+
+def number_groups(groups: Sequence[GroupName]) -> Indices:
     """Assign each member the number of its group, groups in the order of their names: [members].
 
     >>> number_groups(["b", "a", "b"]).tolist()

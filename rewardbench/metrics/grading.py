@@ -82,11 +82,11 @@ def _grade_item(item: Item, item_scores: ItemScores, rule: Rule, suite: Suite) -
     )
 
 
-def _group_of(item: Item) -> Hashable:
+def _group_of(item: Item) -> tuple[str, str]:
     return ("group", item.group) if item.group else ("item", item.id)
 
 
-def cluster_of(item: Item, suite: Suite) -> Hashable:
+def cluster_of(item: Item, suite: Suite) -> tuple[str, str]:
     """Return the cluster of an item: the value of the suite's column of clusters, else its group, else the item."""
     cluster = column_value(item.meta, suite.cluster_by)
     return (suite.cluster_by, cluster) if cluster else _group_of(item)

@@ -179,6 +179,16 @@ def outputs_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_outputs.jsonl")
 
 
+def summary_path(path: Path) -> Path:
+    """Return the path of the summary, given that of the summary or of the rows.
+
+    >>> summary_path(Path("results/rm_outputs.jsonl")).name, summary_path(Path("results/rm.json")).name
+    ('rm.json', 'rm.json')
+    """
+    name = path.name.removesuffix("_outputs.jsonl")
+    return path if name == path.name else path.with_name(f"{name}.json")
+
+
 def answers_path(path: Path) -> Path:
     """Return the path of the raw answers of a judge, given the path of the summary."""
     return path.with_name(f"{path.stem}_answers.jsonl")

@@ -15,10 +15,11 @@ from pydantic import ValidationError
 
 from rewardbench.errors import InputError
 from rewardbench.results import parquet
-from rewardbench.results.files import OUTPUTS_HASH, SCHEMA, outputs_path, spare_path, table_path
+from rewardbench.results.files import OUTPUTS_HASH, SCHEMA, outputs_path, spare_path, summary_path, table_path
 from rewardbench.results.schema import EstimateRecord, ResultSummary, SummaryHeader
 from rewardbench.results.schema_errors import describe_first_error
 from rewardbench.results.types import (
+    JsonObject,
     RowJson,
     SummaryJson,
     design_columns,
@@ -165,6 +166,22 @@ def read_object(path: Path, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path} is not a JSON object, so {what} cannot be read from it.")
     return value
+
+
+def read_manifest(path: Path) -> JsonObject:
+    """Read the manifest of a result; it is empty if the result has none.
+
+    Args:
+        path: the summary, or the rows beside it.
+
+    Raises:
+        InputError: if the summary cannot be read.
+    """
+    summary = summary_path(path)
+    if summary.suffix != ".json" or not summary.is_file():
+        return {}
+    manifest = read_object(summary, "a result").get("manifest")
+    return manifest if isinstance(manifest, dict) else {}
 
 
 def _read_json(path: Path, what: str) -> object:

@@ -171,11 +171,11 @@ def _read(path: Path, scores_only: bool = False) -> tuple[JsonObject, Sequence[J
 
 def _read_outputs(path: Path, scores_only: bool) -> tuple[JsonObject, Sequence[JsonObject]]:
     """Read a JSONL file of rows, with the summary next to it if there is one."""
-    summary_path = path.with_name(path.name.removesuffix("_outputs.jsonl") + ".json")
-    if not path.name.endswith("_outputs.jsonl") or not summary_path.is_file():
+    place = results.summary_path(path)
+    if not path.name.endswith("_outputs.jsonl") or not place.is_file():
         return {}, _read_lines(path)
-    summary = results.read_object(summary_path, "scores")
-    return _read(summary_path, scores_only) if "schema" in summary else (summary, _read_lines(path))
+    summary = results.read_object(place, "scores")
+    return _read(place, scores_only) if "schema" in summary else (summary, _read_lines(path))
 
 
 def _read_lines(path: Path) -> list[JsonObject]:

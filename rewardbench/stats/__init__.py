@@ -9,6 +9,7 @@ from rewardbench.stats.differences import (
     holm,
     items_needed,
     paired,
+    percentile_interval,
     resample,
     sign_flip,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "normal",
     "pairable",
     "paired",
+    "percentile_interval",
     "resample",
     "sign_flip",
     "significantly_worse",

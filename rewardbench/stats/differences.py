@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from math import fsum, inf, log, sqrt
+from math import fsum, inf, log, nan, sqrt
 
 import numpy as np
 
@@ -306,9 +306,7 @@ def bootstrap(strata: Sequence[Mean | PairedDifference], weights: Sequence[float
         contributions = [stratum.contributions[cluster] for cluster in stratum.weights]
         pairs = np.stack([contributions, list(stratum.weights.values())], axis=1)
         sums += weight / total * resample(pairs, random) * float(pairs[:, 1].sum())
-    tail = (1 - COVERAGE) / 2
-    low, high = np.quantile(sums, [tail, 1 - tail])
-    return float(low), float(high)
+    return percentile_interval(sums)
 
 
 def _normal_interval(strata: Sequence[Mean | PairedDifference], weights: Sequence[float]) -> Interval:
@@ -349,6 +347,23 @@ def resample(pairs: np.ndarray, random: np.random.Generator, resamples: int = RE
         draws = random.multinomial(len(pairs), counts / len(pairs), min(rows, resamples - first))
         means.append((draws @ values[:, 0]) / (draws @ values[:, 1]))
     return np.concatenate(means)
+
+
+def percentile_interval(values: np.ndarray) -> Interval:
+    """Return the limits between which the middle 95 % of resampled values are; NaN is left out.
+
+    >>> [round(limit, 6) for limit in percentile_interval(np.array([*range(101), np.nan]))]
+    [2.5, 97.5]
+
+    Args:
+        values: [resamples].
+    """
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return nan, nan
+    tail = (1 - COVERAGE) / 2
+    low, high = np.quantile(finite, [tail, 1 - tail]).tolist()
+    return low, high
 
 
 def detectable(error: float) -> float:

@@ -45,6 +45,7 @@ def test_planted_wrong_labels_come_first():
     assert abs(misses.precision - precision) < 0.15
     assert misses.precision_interval[0] < misses.precision < misses.precision_interval[1]
     assert misses.fits
+    assert misses.largest_distance == pytest.approx(1.36 / PAIRS**0.5)  # Kolmogorov-Smirnov at 5 %
     assert abs(misses.mixture.share - 0.03) < 0.01
 
 
@@ -87,7 +88,7 @@ def test_items_without_texts_are_no_conflicts():
 
 
 def test_error_correlation_is_that_of_the_errors():
-    margins = np.array([[1, 1, -1, -1], [1, -1, 1, -1], [2, 2, -2, -2]], dtype=float)
+    margins = np.array([[1, 1, -1, 0], [1, -1, 1, -1], [2, 2, -2, -2]], dtype=float)
     assert audit.error_correlation(margins) == pytest.approx(1 / 3)
     assert np.isnan(audit.error_correlation(margins[:1]))
 
@@ -118,6 +119,30 @@ def test_the_source_of_responses_is_a_feature():
     assert leaks["source"].flagged
     assert leaks["length"].auc == 0.5
     assert not leaks["length"].flagged
+
+
+def test_no_item_predicts_itself_by_its_source():
+    items = [
+        pair(f"i{n}", f"right {n}", f"wrong {n}", chosen_model=f"strong {n}", rejected_model=f"weak {n}")
+        for n in range(50)
+    ]
+    leaks = {leak.feature: leak for leak in audit.find_leaks(items, [item.id for item in items], 0.65)}
+    assert leaks["source"].auc == 0.5
+
+
+def test_a_leak_is_significant_after_bonferronis_correction():
+    items = [pair(f"i{n}", "long " * (1 + (n % 10 < 7)), "long " * (1 + (n % 10 > 6))) for n in range(30)]
+    leaks = {leak.feature: leak for leak in audit.find_leaks(items, [item.id for item in items], 0.65)}
+    assert leaks["length"].auc == pytest.approx(0.7)
+    assert leaks["length"].low > 0.5
+    assert not leaks["length"].flagged
+
+
+def test_a_large_conflict_names_three_other_items():
+    items = [pair(f"i{n}", *(("a", "b") if n % 2 else ("b", "a"))) for n in range(6)]
+    items += [pair(f"j{n}", f"right {n}", f"wrong {n}", prompt=f"{n}?") for n in range(40)]
+    report = audit.analyze(two_results(items), audit.AuditOptions())
+    assert report.tables[0].rows[0][2] == "same pair, other label: i1, i2, i3"
 
 
 def test_a_pair_of_equal_completions_is_reported_even_where_no_model_is_above_chance(tmp_path):
@@ -171,7 +196,9 @@ def test_unscored_pairs_and_long_lists_of_completions_are_not_ranked():
     report = audit.analyze([replace(results[0], items=tuple(scores)), results[1]], audit.AuditOptions())
     assert report.values["items"] == 41
     assert report.values["pairs"] == 40
-    assert report.tables[0].rows[0][2].endswith("of 1 models") or report.values["review"] == 40
+    assert report.values["review"] == 40
+    reasons = {row[0]: row[2] for row in report.tables[0].rows}
+    assert (reasons["i0"], reasons["i1"]) == ("missed by 0 of 1 models", "missed by 0 of 2 models")
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -111,6 +111,7 @@ def test_a_good_score_gains_and_noise_does_not(tmp_path):
     values = report.values
     assert (values["prompts"], values["candidates"], values["max_n"], values["best_score"]) == (30, 240, 8, "good")
     assert values["gold_gain_low"] > 0
+    assert values["gold_gain"] == pytest.approx(values["gold_at_max"] - values["gold_at_1"])
     assert values["gain_share"] == pytest.approx(1, abs=0.05)
     assert values["win_rate"] < values["win_rate_upper"] == pytest.approx(8 / 9)
     assert values["kl_pool"] < values["kl_upper"] == pytest.approx(log(8) - 7 / 8)
@@ -196,6 +197,23 @@ def test_short_prompts_and_missing_values_are_left_out_with_a_note(tmp_path):
         "1 of 82 candidates lack a gold reward or a score, and are left out.",
         "1 of 21 prompts have fewer than 4 candidates, and are left out.",
     ]
+
+
+def test_nine_of_ten_prompts_have_enough_candidates(tmp_path):
+    path = candidates(tmp_path, prompts=20, size=8)
+    rows = list(map(json.loads, path.read_text().splitlines()))
+    write(path, [row for row in rows if row["cand_id"] < 4 or row["prompt_id"] not in ("p0", "p1", "p2")])
+    report = analyze([path], BestOfNOptions())
+    assert (report.values["max_n"], report.values["prompts"]) == (4, 20)
+
+
+def test_prompts_of_different_sizes_are_averaged(tmp_path):
+    prompts = [np.array([0, 1]), np.array([2, 3, 4])]
+    scores = np.array([0.0, 2.0, 1.0, 2.0, 6.0])
+    within, _ = within_prompt_variance(prompts, scores)
+    assert within == pytest.approx((np.var([0, 2], ddof=1) + np.var([1, 2, 6], ddof=1)) / 2)
+    gold = np.array([1.0, 0.0, 1.0, 3.0, 2.0])
+    assert within_prompt_correlation(prompts, scores, gold) == pytest.approx((-1 + 0.5) / 2)
 
 
 def test_equal_scores_and_equal_gold_are_named(tmp_path):

@@ -13,7 +13,7 @@ from rewardbench import InputError, evaluate
 from rewardbench.analysis.bias import run as bias
 from rewardbench.analysis.bias.planted import PlantedJudge, judge_position, measure_planted_bias
 from rewardbench.analysis.bias.style_features import FEATURES, measure_style, response_texts
-from rewardbench.analysis.bias.style_pairs import collect_pairs, fit_style
+from rewardbench.analysis.bias.style_pairs import StylePairs, collect_pairs, fit_style
 from rewardbench.stats.regression import fit_linear, fit_logistic, independent_columns
 from rewardbench.types import Item, ItemScores, Message, Rule, Suite
 
@@ -91,6 +91,7 @@ def test_planted_biases_are_recovered():
     assert values["swap_inconsistency"] == pytest.approx(0.3, abs=0.06)
     assert values["length_only_raw_accuracy"] > 0.55
     assert values["length_only_accuracy"] == 0.5
+    assert values["length_only_logistic"] == pytest.approx(0.5, abs=0.05)
 
 
 def test_a_judge_without_position_bias_is_consistent(monkeypatch):
@@ -199,6 +200,29 @@ def test_labels_with_one_slug_keep_their_keys():
     ]
     values = bias.analyze(results, bias.BiasOptions()).values
     assert values["a_1_accuracy"] < values["a_1_2_accuracy"]
+
+
+def style_pairs(margins, items, differences=None):
+    """Return pairs of items, which are clusters, with the differences of one feature."""
+    differences = np.zeros((len(margins), 1)) if differences is None else differences[:, None]
+    clusters = tuple(range(max(items) + 1))
+    return StylePairs(("length",), differences, np.array(margins, float), np.array(items), clusters, ((), ()), 0)
+
+
+def test_an_item_of_several_pairs_counts_once():
+    pairs = style_pairs([2.0, 1.0, -1.0, 3.0], [0, 0, 0, 1])
+    assert pairs.weights.tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1])
+    assert pairs.accuracy(pairs.margins).value == pytest.approx((2 / 3 + 1) / 2)
+    assert pairs.spread(pairs.margins) == pytest.approx(np.sqrt(np.cov(pairs.margins, aweights=pairs.weights, ddof=0)))
+
+
+def test_the_explained_share_is_the_squared_correlation():
+    random = np.random.default_rng(1)
+    differences = random.normal(size=60)
+    pairs = style_pairs(0.5 * differences + random.normal(size=60), range(60), differences)
+    fit = fit_style(pairs)
+    assert fit.explained == pytest.approx(np.corrcoef(differences, pairs.margins)[0, 1] ** 2)
+    assert fit.effects[0].slope == pytest.approx(np.polyfit(differences, pairs.margins, 1)[0])
 
 
 def test_unscored_items_are_left_out(tmp_path):

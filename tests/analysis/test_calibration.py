@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rewardbench.analysis.calibration import reliability_bins
 from rewardbench.analysis.calibration import run as calibration
 from rewardbench.analysis.calibration.run import CalibrationOptions, analyze, selftest, simulate_margins
 from rewardbench.console.pictures import open_figure
@@ -41,9 +42,21 @@ def test_a_planted_temperature_is_recovered_and_named():
     assert report.values["ece"] == pytest.approx(0.131, abs=0.025)
     assert report.values["ece_scaled"] < report.values["floor_high_scaled"]
     assert report.sentence.startswith("Divide the margins of org/model by 2.")
+    assert report.sentence.endswith("pairs).")  # no section is worse than chance explains
     assert "which chance alone explains" in report.sentence
+    assert report.values["log_loss_scaled"] < report.values["log_loss"]
     assert [row[:2] for row in report.tables[0].rows] == [["Chat", 1_500], ["Safety", 1_500]]
     json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_a_bin_by_hand():
+    margins = np.array([0.1, 0.1, 0.1, -0.1, 4.0])
+    first, last = reliability_bins(margins, np.arange(5))
+    confidence = 1 / (1 + np.exp(-0.1))
+    assert (first.n, first.right, first.confidence) == (4, 0.75, pytest.approx(confidence))
+    assert first.chance == pytest.approx(1.959964 * (confidence * (1 - confidence) / 4) ** 0.5)
+    assert first.low < 0.75 < first.high
+    assert (last.n, last.right) == (1, 1.0)
 
 
 def test_the_same_seed_gives_the_same_report():

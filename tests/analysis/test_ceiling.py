@@ -3,11 +3,13 @@
 import csv
 import resource
 import time
+from dataclasses import replace
 from math import nan
 
 import numpy as np
 import pytest
 import synthetic
+from scipy.stats import ttest_ind
 
 from rewardbench.analysis import ceiling
 from rewardbench.analysis.ceiling.selftest import UNEQUAL, majority_accuracy, simulate
@@ -152,7 +154,8 @@ def test_the_accuracy_of_a_result_is_a_share_of_the_ceiling(tmp_path):
     assert values["ceiling_low"] < values["ceiling"] < values["ceiling_high"]
     assert values["share_of_ceiling"] == pytest.approx(values["accuracy"] / values["ceiling"])
     assert values["share_of_ceiling_low"] < values["share_of_ceiling"] < values["share_of_ceiling_high"]
-    assert values["corrected_accuracy"] > values["accuracy"]
+    assert values["corrected_accuracy"] == 1.0  # the model scores above the ceiling
+    assert values["share_of_majority3"] == pytest.approx(values["accuracy"] / ceiling.majority_ceiling(values["flip"]))
     assert report.details["models"][0]["dawid_skene"] == pytest.approx(0.8, abs=0.06)
     assert "which is" in report.sentence
     draw_report(report, tmp_path / "ceiling.png")
@@ -163,7 +166,48 @@ def test_an_agreement_and_a_result_are_enough(tmp_path):
     path = synthetic.store(tmp_path, suite, synthetic.scores(suite, 0.7), "model")
     report = ceiling.analyze([path], ceiling.CeilingOptions(agreement=0.7))
     assert report.values["share_of_ceiling"] == pytest.approx(report.values["accuracy"] / report.values["ceiling"])
+    flip, accuracy = report.values["flip"], report.values["accuracy"]
+    assert report.values["corrected_accuracy"] == pytest.approx((accuracy - flip) / (1 - 2 * flip))
     draw_report(report, tmp_path / "ceiling.png")
+
+
+def test_labels_that_annotators_reject_are_contested_and_a_tie_agrees_with_no_label(tmp_path):
+    suite = synthetic.singles(20)
+    rejected = {item.id for item in suite.items[:3]}
+    rows = []
+    for item in suite.items:
+        rows += [(item.id, annotator, "rejected" if item.id in rejected else "chosen") for annotator in "abc"]
+    scores = [replace(entry, scores=(0.0, 0.0)) for entry in synthetic.scores(suite, 1.0)]
+    path = synthetic.store(tmp_path, suite, scores, "ties")
+    report = ceiling.analyze([path], ceiling.CeilingOptions(annotations=write(tmp_path / "a.csv", rows)))
+    assert report.values["contested_labels"] == 3
+    assert report.details["models"][0]["dawid_skene"] == 0.0
+
+
+def test_a_choice_that_no_annotator_made_is_wrong(tmp_path):
+    suite = synthetic.singles(40)
+    path = synthetic.store(tmp_path, suite, synthetic.scores(suite, 0.7), "model")
+    labels = write(tmp_path / "a.csv", preferences(suite, (0.0, 0.0)))
+    report = ceiling.analyze([path], ceiling.CeilingOptions(annotations=labels))
+    assert report.details["models"][0]["dawid_skene"] == pytest.approx(report.values["accuracy"])
+
+
+def test_drift_is_that_of_welchs_test_on_item_means():
+    annotations, _ = simulate(4, np.array([0.1, 0.2, 0.4])[:, None], items=200, share=0.7)
+    counts = annotations.counts()
+    sizes = counts.sum(axis=1)[annotations.item]
+    values = (counts[annotations.item, annotations.label] - 1) / np.maximum(sizes - 1, 1)
+    tests = {test.name: test for test in ceiling.find_drift(annotations) if test.kind == "annotator"}
+    for number, name in enumerate(annotations.annotators):
+        means = []
+        for members in (annotations.annotator == number, annotations.annotator != number):
+            by_item = {}
+            for place in np.flatnonzero(members & (sizes >= 2)):
+                by_item.setdefault(annotations.item[place], []).append(values[place])
+            means.append(list(map(np.mean, by_item.values())))
+        assert tests[name].items == len(means[0])
+        assert tests[name].difference == pytest.approx(np.mean(means[0]) - np.mean(means[1]))
+        assert tests[name].p == pytest.approx(ttest_ind(*means, equal_var=False).pvalue)
 
 
 def test_times_are_numbers_or_dates(tmp_path):

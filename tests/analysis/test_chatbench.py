@@ -12,8 +12,13 @@ from local_judges import make_judge
 
 from rewardbench.analysis import chatbench
 from rewardbench.analysis.chatbench.chains import load_chains
-from rewardbench.analysis.chatbench.comparison import compare_runs, half_width, mcnemar, score_run
-from rewardbench.analysis.chatbench.judging import area_under_curve, calibrate_threshold, thresholds_for
+from rewardbench.analysis.chatbench.comparison import compare_runs, half_width, mcnemar, score_run, survival
+from rewardbench.analysis.chatbench.judging import (
+    area_under_curve,
+    calibrate_threshold,
+    judge_by_threshold,
+    thresholds_for,
+)
 from rewardbench.analysis.chatbench.play import read_run
 from rewardbench.analysis.chatbench.references import WRONG_REPLY, reference_errors, verify_references
 from rewardbench.analysis.chatbench.verify import VerifiedTurn, verify
@@ -159,6 +164,7 @@ def test_a_reward_model_is_compared_with_the_verifier(chains_file):
     assert values["verifier_errors"] == 0
     # Characters of passes 7, 10, 1, 1 and of failures 7, 1: of 8 pairs 3 are right, 3 tied and 2 wrong.
     assert values["auc"] == pytest.approx((3 + 1.5) / 8)
+    assert (values["auc_low"], values["auc_high"]) == (0.5, 0.75)  # those of dates, and of tea
     assert values["unscored"] == 0
 
 
@@ -175,6 +181,7 @@ def test_a_judge_behind_a_server_scores_the_replies(chains_file, monkeypatch):
         )
         report = chatbench.analyze([], arguments)
     assert report.values["judge_score"] == "6/6"
+    assert (report.values["sensitivity"], report.values["specificity"]) == (1.0, 0.0)
     assert report.values["auc"] == 0.5
     assert report.values["protocol"].startswith("rating@1#")
 
@@ -188,11 +195,39 @@ def test_thresholds_are_those_of_other_chains():
     assert isnan(area_under_curve(scores, np.ones(4, dtype=bool)))
 
 
+def test_replies_without_any_score_have_no_auc():
+    passes = np.array([True, False])
+    judgement = judge_by_threshold(np.full(2, np.nan), passes, ["a", "b"], np.zeros(2))
+    assert isnan(judgement.auc)
+    assert isnan(judgement.low)
+    assert not judgement.accepts.any()
+
+
 def test_prefix_and_share_by_hand():
     score = score_run("m", verified_of({"a": [True, True, False], "b": [False, True, True]}))
     assert (score.passed, score.turns, score.share.value) == (4, 6, pytest.approx(4 / 6))
     assert score.prefixes == ((2, 3), (0, 3))
     assert score.prefix.value == pytest.approx(1 / 3)
+
+
+def test_the_error_of_a_share_is_that_of_chains():
+    score = score_run("m", verified_of({"a": [True, True], "b": [False, False], "c": [True, False]}))
+    assert score.error == pytest.approx(np.std([1, 0, 0.5], ddof=1) / 3**0.5)
+
+
+def test_chains_without_a_failure_are_estimated_as_by_statsmodels():
+    from statsmodels.duration.survfunc import SurvfuncRight
+
+    prefixes = [(0, 4), (4, 4), (1, 3), (3, 3), (2, 5), (5, 5), (2, 8), (8, 8)]
+    times = [reached + (reached < length) for reached, length in prefixes]
+    expected = SurvfuncRight(times, [reached < length for reached, length in prefixes])
+    shares = survival(prefixes)
+    for time, share, error in zip(expected.surv_times, expected.surv_prob, expected.surv_prob_se, strict=True):
+        estimated = shares[int(time) - 1]
+        assert estimated.value == pytest.approx(share)
+        half = 1.959964 * error / (share * np.log(share))
+        limits = np.exp(np.log(share) * np.exp([-half, half]))
+        assert [estimated.low, estimated.high] == pytest.approx(sorted(limits), rel=1e-5)
 
 
 def test_a_clear_difference_is_significant_and_none_is_not():

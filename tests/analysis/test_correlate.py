@@ -168,6 +168,41 @@ def test_many_rows_get_fishers_interval():
     assert fisher_interval("pearson", 1.0, 50)[1] == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "variance"), [("pearson", 1 / 97), ("spearman", (1 + 0.5**2 / 2) / 97), ("kendall", 0.437 / 96)]
+)
+def test_fishers_interval_has_the_variances_of_bonett_and_wright(kind, variance):
+    low, high = fisher_interval(kind, 0.5, 100)
+    for limit, sign in ((low, -1), (high, 1)):
+        assert np.arctanh(limit) == pytest.approx(np.arctanh(0.5) + sign * 1.959964 * variance**0.5)
+
+
+def test_ranks_within_groups_are_those_of_each_group():
+    x, y = np.array([1.0, 2, 3, 10, 20, 30, 40]), np.array([1.0, 2, 100, 9, 8, 3, 4])
+    groups = ["a"] * 3 + ["b"] * 4
+    ranks_x, ranks_y = np.array([-1, 0, 1, -1.5, -0.5, 0.5, 1.5]), np.array([-1, 0, 1, 1.5, 0.5, -1.5, -0.5])
+    expected = ranks_x @ ranks_y / (ranks_x @ ranks_x)
+    assert within_groups("spearman", x, y, groups) == pytest.approx(expected)
+    assert within_groups("kendall", x, y, groups) == pytest.approx((3 - 4) / 9)
+
+
+def test_columns_whose_keys_are_alike_have_values_of_their_own(tmp_path):
+    path = write(tmp_path / "t.csv", "score,a b,a-b\n1,1,3\n2,2,2\n3,3,1\n")
+    values = analyze([path], CorrelateOptions()).values
+    assert (values["a_b_pearson"], values["a_b_2_pearson"]) == pytest.approx((1, -1))
+
+
+def test_many_groups_are_drawn_as_one(tmp_path):
+    lines = ["score,ppo,lineage", *[f"{n},{n % 7},group {n}" for n in range(40)]]
+    report = analyze([write(tmp_path / "t.csv", "\n".join(lines))], CorrelateOptions(group="lineage"))
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    report.draw(figure)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [*(f"group {n}" for n in range(12)), "28 other groups"]
+
+
 def test_influence_and_undefined_coefficients():
     x, y = np.array([1.0, 2, 3, 4, 10]), np.array([4.0, 3, 2, 1, 10])
     assert leave_one_out("pearson", x, y)[4] == pytest.approx(-1)

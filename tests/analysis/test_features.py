@@ -12,6 +12,7 @@ from random_models import make_model
 from rewardbench.analysis import features
 from rewardbench.analysis.features import FeaturesOptions, ablation, layers, planted, planted_model, study, train
 from rewardbench.analysis.features.activation_file import ActivationFile, ArrayRows
+from rewardbench.analysis.features.activations import encode_file
 from rewardbench.analysis.features.dictionary import SparseDictionary, read_dictionary
 from rewardbench.analysis.features.page import render_page
 from rewardbench.errors import InputError
@@ -135,6 +136,30 @@ def test_constant_or_infinite_activations_are_rejected():
         train.measure_rows(ArrayRows(np.ones((9, 2), np.float32)))
     with pytest.raises(InputError, match="not finite"):
         train.measure_rows(ArrayRows(np.full((9, 2), np.inf, np.float32)))
+
+
+def test_the_unexplained_share_of_the_variance_by_hand():
+    rows = np.random.default_rng(2).normal(3.0, 1.0, (50, 2)).astype(np.float32)
+    with ActivationFile([20, 30], seed=0) as file:
+        file.write(0, rows[:20])
+        file.write(1, rows[20:])
+        activations = encode_file(file, hand_made())
+    rebuilt = np.where(rows == rows.max(axis=1, keepdims=True), 2 * rows, 0)
+    expected = ((rows - rebuilt) ** 2).sum() / ((rows - rows.mean(axis=0)) ** 2).sum()
+    assert activations.fvu == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_trained_dictionary_is_in_the_scale_of_the_rows():
+    rows = np.random.default_rng(0).normal(50.0, 1.0, (400, 4)).astype(np.float32)
+    dictionary = train.train(ArrayRows(rows), train.TrainingPlan(8, 2, 10, 0))
+    assert dictionary.centre.numpy() == pytest.approx(rows.mean(axis=0), abs=1)
+
+
+def test_effects_are_means_over_all_texts(small_study):
+    effects = (study.FeatureEffect(0, 1.0, 3.0, 0.1, 5), study.FeatureEffect(1, 0.5, -2.0, 0.1, 5))
+    assert [effect.mean for effect in effects] == [3.0, -1.0]
+    assert effects[1].half_width == pytest.approx(1.959964 * 0.5 * 0.1)
+    assert replace(small_study, effects=effects).negative_share == 0.75
 
 
 def test_matching_is_one_to_one():

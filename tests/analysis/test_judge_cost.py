@@ -65,6 +65,9 @@ def test_ties_are_decisions_that_chance_repeats():
     decisions = np.array([TIE, TIE, 0, 1])
     _, kappa = agreement_kappa(decisions, decisions, np.full(4, 2), np.arange(4))
     assert kappa.value == pytest.approx(1.0)
+    _, kappa = agreement_kappa(np.array([TIE, 0, 0, 1]), np.array([0, TIE, 0, 1]), np.full(4, 2), np.arange(4))
+    chance = 0.25 * 0.25 + 0.75 * 0.75 / 2
+    assert kappa.value == pytest.approx((0.5 - chance) / (1 - chance))
     share, kappa = agreement_kappa(np.full(4, TIE), np.full(4, TIE), np.full(4, 2), np.arange(4))
     assert share.value == 1.0
     assert isnan(kappa.value)
@@ -100,7 +103,12 @@ def test_a_judge_behind_a_server_is_compared_with_a_reward_model(tmp_path, monke
         judge = evaluate("judge", ROWS, judge=spec)
     reward = evaluate("baseline/longest", ROWS)
     options = judge_cost.JudgeCostOptions(
-        systems=4, prompts=3, input_price=1.0, output_price=2.0, parameters=("judge=1e9",), seconds=("judge=5",)
+        systems=4,
+        prompts=3,
+        input_price=1.0,
+        output_price=2.0,
+        parameters=("judge=1e9",),
+        seconds=("judge=5", "baseline/longest=2"),
     )
     report = judge_cost.analyze([reward, judge], options)
     values = report.values
@@ -113,6 +121,7 @@ def test_a_judge_behind_a_server_is_compared_with_a_reward_model(tmp_path, monke
     assert row["tokens"] == round(1000 * (server.prompt_tokens + server.completion_tokens) / 5)
     assert row["dollars"] == pytest.approx(1000 * server.cost(1.0, 2.0) / 5)
     assert row["seconds"] == 1000.0
+    assert values["seconds_ratio"] == 2.5
     files = write_report(report, tmp_path / "out", {})
     assert Path(files["figure"]).stat().st_size > 10_000
     assert "nan" not in json.dumps(report.to_json()["details"]).lower()
@@ -126,6 +135,15 @@ def test_the_ledger_gives_the_time_of_a_run_without_pauses(tmp_path):
     assert ledger_seconds(tmp_path / "answers.sqlite", "judge", 10) == pytest.approx(20.0)
     assert ledger_seconds(tmp_path / "answers.sqlite", "other", 10) is None
     assert ledger_seconds(tmp_path / "missing.sqlite", "judge", 10) is None
+
+
+def test_the_time_of_a_sample_is_scaled_to_the_run(monkeypatch):
+    result = evaluate("baseline/longest", ROWS)
+    monkeypatch.setattr(judge_cost.report, "measure_seconds", lambda spec, items: float(len(items)))
+    options = judge_cost.JudgeCostOptions(model=ModelSpec("baseline/longest"), time_items=2)
+    report = judge_cost.analyze([result, scores_with(result, "other")], options)
+    row = dict(zip(report.tables[1].columns, report.tables[1].rows[0], strict=True))
+    assert row["seconds"] == pytest.approx(1000)  # a second an item
 
 
 def test_the_time_of_a_model_is_measured_here():

@@ -9,6 +9,7 @@ import time
 from math import nan
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from fake_judge import Behaviour, FakeJudge
@@ -81,6 +82,10 @@ def test_elites_curve_and_counts_match_a_brute_force_over_the_journal(folder):
         assert {cell: elite.reward for cell, elite in result.elites.items()} == best
         assert result.qd_curve(-1.6) == pytest.approx(curve)
         assert result.counts.total() + result.unknown + result.unscored == 110
+    haikus = [row["reward"] for row in searches["uniform 0"] if row["cell"] and row["cell"][0] == "haiku"]
+    mean, half_width, count = summary.text_mean(0, "haiku", "uniform")
+    assert (mean, count) == (pytest.approx(np.mean(haikus)), len(haikus))
+    assert half_width == pytest.approx(1.959964 * np.std(haikus, ddof=1) / count**0.5)
     rewards = {row["iteration"]: row for row in searches["map-elites 0"]}
     children = [row for row in rewards.values() if row["parent"] is not None]
     assert len(children) == 110 - 25  # the first texts are asked for one cell each
@@ -98,6 +103,19 @@ def test_a_child_is_made_of_an_elite_only(folder):
         parent = rows[row["parent"]]
         rivals = [other["reward"] for other in rows[:step] if other["cell"] == parent["cell"]]
         assert parent["reward"] == max(rivals)
+
+
+def test_a_child_moves_to_an_empty_cell_or_a_near_one(folder):
+    run_map(options(iterations=300, step_size=10))
+    (path,) = folder.glob("analysis/map/*/journal.jsonl")
+    rows = read_journal(path)["map-elites 0"]
+    children = [row for row in rows if row["parent"] is not None]
+    moves = [row for row in children if row["target"] != rows[row["parent"]]["cell"]]
+    assert 0.2 < len(moves) / len(children) < 0.4
+    for row in moves:
+        filled = {tuple(other["cell"]) for other in rows[: 10 * (row["iteration"] // 10)] if other["cell"]}
+        cell, target = rows[row["parent"]]["cell"], row["target"]
+        assert tuple(target) not in filled or (len(filled) == 25 and (cell[0] == target[0]) != (cell[1] == target[1]))
 
 
 def test_the_search_climbs_where_controls_only_sample():

@@ -1,6 +1,7 @@
 """mt: questions of two turns, a chat model and a judge behind real servers, means by hand, and paired runs."""
 
 import json
+import math
 from math import inf, isnan, nan
 from pathlib import Path
 
@@ -87,7 +88,8 @@ def test_two_runs_are_paired_by_question(questions_file, server, tmp_path):
     values = report.values
     assert (values["rating"], values["second_rating"]) == (7.0, 8.5)
     assert (values["difference"], values["paired_questions"]) == (1.5, 2)
-    assert "has no reply to" not in report.sentence
+    assert values["questions_for_half_a_point"] == math.ceil(2 * (2.8016 * 0.5 / 0.5) ** 2)  # the error is 0.5
+    assert report.notes[-2:] == [f"{name} has no reply to 2 turns, which are unrated." for name in replies]
 
 
 def test_a_protocol_without_ratings_is_rejected(questions_file, monkeypatch, tmp_path):
@@ -113,6 +115,7 @@ def test_means_by_hand():
     assert isnan(mean_rating([5.0]).low)
     assert isnan(mean_rating([]).value)
     assert questions_needed(0.5, 10, mean_rating([6.0, 7.0]).detectable) == 10
+    assert questions_needed(0.5, 10, mean_rating([6.0, 7.0]).detectable / 2) == 40
     assert questions_needed(0.5, 10, 0.0) == inf
 
 

@@ -107,7 +107,24 @@ def test_equal_accuracies_have_no_slope(tmp_path):
     rows = [(f"{family}{size}", size, family, 0.5, 100) for family in "ab" for size in ("1B", "7B", "70B")]
     report = scaling.analyze([write(tmp_path / "t.csv", rows)], scaling.ScalingOptions())
     assert report.values["slope"] == pytest.approx(0, abs=1e-9)
+    assert report.values["sampling_sd"] == pytest.approx((1 / (100 * 0.5 * 0.5)) ** 0.5)
     draw_report(report, tmp_path / "scaling.png")
+
+
+def test_an_exact_line_gives_the_gain_and_the_errors_of_prediction(tmp_path):
+    """The odds grow threefold by ten times the parameters; family b is one logit above family a."""
+    rows = []
+    for family, level in (("a", 0.0), ("b", 1.0)):
+        for power, size in enumerate(("1B", "10B", "100B"), -1):
+            logits = np.log(3) * power + level
+            rows.append((f"{family}{size}", size, family, 1 / (1 + np.exp(-logits))))
+    report = scaling.analyze([write(tmp_path / "t.csv", rows, HEADER[:4])], scaling.ScalingOptions())
+    assert report.values["odds_ratio"] == pytest.approx(3)
+    middle = 1 / (1 + np.exp(-0.5))
+    gain = 100 * (1 / (1 + np.exp(-0.5) / 3) - middle)
+    assert f"change an accuracy of {middle:.0%} by {gain:+.1f} points" in report.sentence
+    accuracies = np.array([row[3] for row in rows]).reshape(2, 3)
+    assert report.values["prediction_error"] == pytest.approx(np.abs(accuracies[0] - accuracies[1]).mean())
 
 
 def test_results_state_their_sizes_or_have_them_in_their_names():
@@ -173,6 +190,12 @@ def test_unfit_inputs_are_rejected(tmp_path):
         scaling.read_models([result("org/rm", 0.6)])
     with pytest.raises(InputError, match="compare results of one suite"):
         scaling.read_models([result("rm-1B", 0.6), result("rm-2B", 0.6, revision="r2")])
+
+
+def test_too_many_families_are_rejected(tmp_path):
+    rows = [(f"{n}-{size}", size, f"family {n}", 0.5, 9) for n in range(201) for size in ("1B", "7B", "70B")]
+    with pytest.raises(InputError, match="There are 201 families of models, and scaling compares at most 200"):
+        scaling.read_models([write(tmp_path / "t.csv", rows)])
 
 
 def test_published_scores_grow_with_size(tmp_path):

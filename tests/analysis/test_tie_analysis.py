@@ -97,6 +97,29 @@ def test_repeated_pairs_of_one_cluster_do_not_narrow_the_interval():
     assert copied.beta_error == pytest.approx(fit.beta_error / 2, rel=1e-3)
 
 
+def test_the_robust_interval_of_independent_pairs_is_that_of_the_information():
+    fit = tie_models.fit_davidson(pairs_of(4_000))
+    assert fit.beta_interval[1] - fit.beta == pytest.approx(1.96 * fit.beta_error, rel=0.05)
+    assert np.log(fit.tie_interval[1] / fit.tie) == pytest.approx(1.96 * fit.tie_error / fit.tie, rel=0.05)
+
+
+def test_each_half_is_predicted_from_the_other():
+    pairs = pairs_of(400)
+    losses, is_tie = tie_fit.held_out_losses(pairs)["prior"], pairs.outcomes == 0
+    shares = np.where(is_tie, np.exp(-losses), 1 - 2 * np.exp(-losses)).round(12)
+    for share, other in (np.unique(shares), np.unique(shares)[::-1]):
+        members = is_tie[shares == share]
+        assert (members.sum() + 1) / (len(members) + 2) == pytest.approx(other)
+
+
+def test_a_difference_of_losses_has_the_error_of_clusters():
+    gaps = np.random.default_rng(8).normal(size=60)
+    loss = tie_fit.summarize_loss("davidson", gaps + 2, np.full(60, 2.0), np.arange(60) // 3)
+    error = gaps.reshape(20, 3).mean(axis=1).std(ddof=1) / 20**0.5
+    assert loss.difference == pytest.approx(gaps.mean())
+    assert loss.high - loss.difference == pytest.approx(1.959964 * error)
+
+
 def test_rao_kupper_equals_the_ordered_logit_of_statsmodels():
     pytest.importorskip("statsmodels")
     assert ties.compare_with_statsmodels(pairs_of(1_500, model="rao_kupper")) < 1e-4

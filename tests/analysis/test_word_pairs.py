@@ -6,6 +6,9 @@ from rewardbench import InputError, load_scorer
 from rewardbench.analysis import word_pairs
 from rewardbench.analysis.word_pairs import (
     WORDS,
+    TermDifference,
+    TermRewards,
+    WordPair,
     WordPairsOptions,
     analyze,
     make_report,
@@ -51,6 +54,17 @@ def test_differences_are_those_by_hand(tmp_path):
     assert (report.values["difference_low"], report.values["difference_high"]) == (difference.low, difference.high)
     assert "nan" not in report.sentence
     assert report.notes[1].startswith("Euphemisms differ from their plain terms by +7.0 characters on average: a model")
+
+
+def test_the_net_difference_is_that_of_pairs_minus_controls():
+    differences = []
+    for value, is_control in ((1.0, False), (3.0, False), (0.5, True), (1.5, True)):
+        pair = WordPair("", "a", "b", ("{}", "{}."), is_control)
+        differences.append(TermDifference(pair, value, value, value))
+    net, low, high = TermRewards("m", differences, 1.0, 1).net()
+    assert net == 1.0
+    assert net - low == pytest.approx(high - net)
+    assert high - net > 1.96 * (2 / 2 + 0.5 / 2) ** 0.5
 
 
 def test_a_planted_penalty_is_named():

@@ -13,7 +13,8 @@ from rewardbench.comparison.compare import ComparedResult, align, read_compared
 from rewardbench.errors import InputError
 from rewardbench.lint.arrays import Floats
 from rewardbench.lint.shortcuts import item_texts
-from rewardbench.metrics import column_value, margin
+from rewardbench.metrics import margin
+from rewardbench.metrics.grading import cluster_of
 from rewardbench.results.scored import ModelScores
 from rewardbench.suites import load_suite
 from rewardbench.types import Item, Suite
@@ -34,7 +35,7 @@ class AuditData:
     """
 
     items: Sequence[Item]
-    clusters: Sequence[str]
+    clusters: Sequence[tuple[str, str]]
     pairs: Sequence[int]
     models: Sequence[str]
     margins: Floats
@@ -46,7 +47,7 @@ class AuditData:
         """Return True if the texts of the items are known."""
         return any(map(has_text, self.items))
 
-    def pair_clusters(self) -> list[str]:
+    def pair_clusters(self) -> list[tuple[str, str]]:
         """Return the cluster of each pair."""
         return [self.clusters[n] for n in self.pairs]
 
@@ -79,14 +80,14 @@ def read_audit_data(inputs: Sequence[ComparedResult], dataset: str | None = None
             suite = other.suite if _has_texts(other.suite) else first.suite
         sources.append(source_of(other))
         scores.append(_pair_margins(other))
-    items = list(filter(_has_preference, suite.items))
+    items = [item for item in suite.items if item.has_preference]
     if dataset:
         items = _with_data(items, dataset)
     pairs: list[int] = []
     ids: list[str] = []
-    clusters: list[str] = []
+    clusters: list[tuple[str, str]] = []
     for number, item in enumerate(items):
-        clusters.append(_cluster(suite, item))
+        clusters.append(cluster_of(item, suite))
         if len(item.completions) == 2:
             pairs.append(number)
             ids.append(item.id)
@@ -139,14 +140,6 @@ def has_text(item: Item) -> bool:
 
 def _has_texts(suite: Suite) -> bool:
     return any(map(has_text, suite.items))
-
-
-def _has_preference(item: Item) -> bool:
-    return item.has_preference
-
-
-def _cluster(suite: Suite, item: Item) -> str:
-    return column_value(item.meta, suite.cluster_by) or item.group or item.id
 
 
 def _with_data(items: Sequence[Item], dataset: str) -> list[Item]:

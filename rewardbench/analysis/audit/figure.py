@@ -62,7 +62,7 @@ def _draw_margins(axes: Axes, misses: Misses, pairs: int, models: int) -> None:
 
 def _draw_leaks(axes: Axes, leaks: Sequence[Leak]) -> None:
     """Draw the AUC of the largest leaks and of the features on all items, with 95 % intervals."""
-    flagged = list(filter(Leak.is_flagged, leaks))
+    flagged = [leak for leak in leaks if leak.flagged]
     largest = max(leak.items for leak in leaks)
     others = [leak for leak in leaks if not leak.flagged and leak.items == largest]
     rows = [*flagged[:MOST_ROWS], *others[: max(0, MOST_ROWS - len(flagged))]]

@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from rewardbench import stats
 from rewardbench.lint.shortcuts import BLIND, Shortcut, count_matches, folded, item_texts, number_groups, pair_credit
 from rewardbench.metrics import writer
@@ -51,10 +49,6 @@ class Leak:
     high: float
     flagged: bool
 
-    def is_flagged(self) -> bool:
-        """Return `flagged`."""
-        return self.flagged
-
     @property
     def size(self) -> float:
         """Return the AUC of the feature or of its opposite, whichever is larger."""
@@ -82,7 +76,7 @@ def find_leaks(items: Sequence[Item], clusters: Sequence[Hashable], limit: float
     leaks: list[Leak] = []
     for feature, values in credits.items():
         for subset, numbers in members.items():
-            estimate = stats.mean(np.array(values)[numbers].tolist(), [clusters[n] for n in numbers])
+            estimate = stats.mean([values[n] for n in numbers], [clusters[n] for n in numbers])
             low, high = stats.bounds(estimate, coverage)
             flagged = folded(estimate.value) >= limit and not low <= 0.5 <= high
             leaks.append(

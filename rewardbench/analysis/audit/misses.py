@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rewardbench.lint.arrays import Floats, Indices
-from rewardbench.stats import COVERAGE
+from rewardbench.stats import percentile_interval
 
 LARGEST_MARGIN = 4.0
 """Standardised margins are clipped to ± this, so that an outlier of one model does not decide."""
@@ -196,8 +196,8 @@ def find_misses(margins: Floats, clusters: Indices, review: int, seed: int = 0) 
         probabilities=mixture.probabilities(means),
         mixture=mixture,
         precision=float(mixture.probabilities(top).mean()),
-        precision_interval=_limits(precisions),
-        share_interval=_limits(shares),
+        precision_interval=percentile_interval(precisions),
+        share_interval=percentile_interval(shares),
         reviewed=len(top),
         distance=mixture.distance(means[order]),
         largest_distance=1.36 / len(np.unique(clusters[order])) ** 0.5,
@@ -219,9 +219,3 @@ def _resample(means: Floats, clusters: Indices, top: Floats, seed: int) -> tuple
         mixture = fit_mixture(centres[counts > 0], counts[counts > 0])
         shares[n], precisions[n] = mixture.share, mixture.probabilities(top).mean()
     return shares, precisions
-
-
-def _limits(values: Floats) -> tuple[float, float]:
-    tail = (1 - COVERAGE) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Annotated
 
 import numpy as np
@@ -57,7 +58,7 @@ def analyze(inputs: Sequence[ComparedResult], options: AuditOptions) -> Report:
     with_texts = list(filter(has_text, data.items))
     conflicts = find_conflicts(with_texts)
     identical = list(filter(has_identical, with_texts))
-    flagged = list(filter(Leak.is_flagged, leaks))
+    flagged = [leak for leak in leaks if leak.flagged]
     values = _values(data, used, misses, leaks)
     values |= {"leaks": len(flagged), "conflicts": len(conflicts), "identical": len(identical)}
     review = _review_rows(data, misses, conflicts, identical)
@@ -157,8 +158,8 @@ def _review_rows(
 
 def _others(members: Sequence[Item], item: Item) -> str:
     """Return the ids of up to three other items of a conflict."""
-    ids = [other.id for other in members if other is not item]
-    return ", ".join(ids[:3])
+    others = (other.id for other in members if other is not item)
+    return ", ".join(islice(others, 3))
 
 
 def _review_table(rows: Sequence[ReviewRow]) -> ReportTable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rewardbench import stats
 from rewardbench.analysis.bias.planted import BARS, measure_planted_bias
 from rewardbench.analysis.bias.style_pairs import StyleEffect, StyleFit, StylePairs, collect_pairs, fit_style
-from rewardbench.analysis.figures import COLOURS, GREY, MARKS, error_bars, label_axes, legend_name
+from rewardbench.analysis.figures import GREY, colour_and_mark, error_bars, label_axes, legend_name
 from rewardbench.analysis.options import OptionHelp
-from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars, source_of
+from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars, source_of, unique_keys
 from rewardbench.comparison.compare import ComparedResult, read_compared, with_suite
 from rewardbench.errors import InputError
 from rewardbench.results.scored import ModelScores, hash_of_ids
@@ -88,10 +87,8 @@ def analyze(inputs: Sequence[ComparedResult], options: BiasOptions) -> Report:
         pairs = collect_pairs(scored)
         models.append(ModelBias(label, scored, pairs, fit_style(pairs, options.min_pairs)))
     values: dict[str, Value] = {}
-    for number, model in enumerate(models, 1):
-        prefix = "" if len(models) == 1 else f"{_slug(model.label)}_"
-        if f"{prefix}pairs" in values:
-            prefix = f"{prefix}{number}_"
+    for model, key in zip(models, unique_keys([model.label.lower() for model in models]), strict=True):
+        prefix = "" if len(models) == 1 else f"{key}_"
         values |= {f"{prefix}{key}": value for key, value in _values(model).items()}
     return Report(
         name=NAME,
@@ -136,15 +133,6 @@ def _labels(results: Sequence[ModelScores]) -> list[str]:
     return labels
 
 
-def _slug(label: str) -> str:
-    """Return a label as part of a key.
-
-    >>> _slug("baseline/longest on core-style")
-    'baseline_longest_on_core_style'
-    """
-    return re.sub(r"\W+", "_", label.lower()).strip("_")
-
-
 def _values(model: ModelBias) -> dict[str, Value]:
     """Return the figures of a model."""
     fit = model.fit
@@ -157,8 +145,8 @@ def _values(model: ModelBias) -> dict[str, Value]:
         "equal_style_margin": fit.intercept.value,
         "style_r2": fit.explained,
     }
-    for effect in fit.effects:
-        values[f"lambda_{_slug(effect.name)}"] = effect.value
+    keys = unique_keys([effect.name.lower() for effect in fit.effects])
+    values |= {f"lambda_{key}": effect.value for key, effect in zip(keys, fit.effects, strict=True)}
     if model.position:
         swap, bias = model.position
         values |= {"swap_inconsistency": swap.value, "position_bias": bias}
@@ -272,9 +260,9 @@ def _draw(figure: Figure, models: Sequence[ModelBias]) -> None:
 
 
 def _marker(number: int) -> dict[str, Any]:
-    """Return colour and mark of a model; no two of 12 have the same."""
-    mark = MARKS[(number + number // len(COLOURS)) % len(MARKS)]
-    return {"color": COLOURS[number % len(COLOURS)], "marker": mark, "linestyle": "none"}
+    """Return how a model is drawn."""
+    colour, mark = colour_and_mark(number)
+    return {"color": colour, "marker": mark, "linestyle": "none"}
 
 
 def _draw_accuracy(axes: Axes, number: int, fit: StyleFit, style: Mapping[str, Any]) -> None:

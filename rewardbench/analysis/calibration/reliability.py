@@ -138,7 +138,7 @@ def reliability_bins(margins: FloatArray, clusters: IntArray) -> tuple[Reliabili
         inside = index == number
         n, mean = int(inside.sum()), float(confidence[inside].mean())
         right = stats.mean(outcome[inside].tolist(), clusters[inside].tolist())
-        chance = 1.96 * sqrt(float((confidence[inside] * (1 - confidence[inside])).sum())) / n
+        chance = stats.normal(stats.COVERAGE) * sqrt(float((confidence[inside] * (1 - confidence[inside])).sum())) / n
         bins.append(ReliabilityBin(n, mean, right.value, right.low, right.high, chance))
     return tuple(bins)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,7 +13,7 @@ import numpy as np
 from rewardbench.analysis.calibration.figure import draw_calibration
 from rewardbench.analysis.calibration.reliability import Breakdown, GroupErrors, ModelCalibration, calibrate_model
 from rewardbench.analysis.options import OptionHelp
-from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars, source_of
+from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars, source_of, unique_keys
 from rewardbench.comparison.compare import ComparedResult, read_compared
 from rewardbench.errors import InputError
 from rewardbench.metrics.calibration import (
@@ -96,11 +95,9 @@ def _report(
 ) -> Report:
     """Build the report of one or several models."""
     values: dict[str, Value] = {}
-    for number, model in enumerate(models):
-        prefix = "" if len(models) == 1 else f"{re.sub(r'[^a-z0-9]+', '_', model.model.lower()).strip('_')}."
-        if any(key.startswith(prefix) for key in values if prefix):
-            prefix = f"{prefix[:-1]}_{number + 1}."
-        values |= {prefix + key: value for key, value in _values_of(model).items()}
+    for model, key in zip(models, unique_keys([model.model.lower() for model in models]), strict=True):
+        prefix = "" if len(models) == 1 else f"{key}."
+        values |= {prefix + name: value for name, value in _values_of(model).items()}
     tables = [_model_table(models)] if len(models) > 1 else []
     limits = [
         "Each half of the clusters was scaled by the temperature that fits the other half.",

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from rewardbench import stats
 from rewardbench.analysis.ceiling.annotations import Annotations
-from rewardbench.lint.arrays import Floats
+from rewardbench.lint.arrays import Floats, Indices
 
 FEWEST = 10
 """Smallest number of items on either side of a test."""
+RESIDUE = 1e-12
+"""Variances and differences below this are rounding residues of 0."""
 
 
 @dataclass(frozen=True)
@@ -59,45 +61,101 @@ def find_drift(annotations: Annotations) -> list[DriftTest]:
     usable = sizes >= 2
     values = (counts[annotations.item, annotations.label] - 1) / np.maximum(sizes - 1, 1)
     tests: list[DriftTest] = []
-    for number, name in enumerate(annotations.annotators):
-        members = annotations.annotator == number
-        tests += _compare("annotator", name, annotations, values, usable, members)
+    totals = _ItemTotals.of(annotations.item[usable], values[usable], len(annotations.items))
+    by_annotator = _split(annotations.annotator, len(annotations.annotators), usable)
+    for name, members in zip(annotations.annotators, by_annotator, strict=True):
+        tests += _compare("annotator", name, totals, annotations.item[members], values[members])
         if annotations.time is not None:
-            tests += _trend(name, values[usable & members], annotations.time[usable & members])
+            tests += _trend(name, values[members], annotations.time[members])
     if annotations.session is not None:
-        for number, name in enumerate(annotations.sessions):
-            tests += _compare("session", name, annotations, values, usable, annotations.session == number)
+        by_session = _split(annotations.session, len(annotations.sessions), usable)
+        for name, members in zip(annotations.sessions, by_session, strict=True):
+            tests += _compare("session", name, totals, annotations.item[members], values[members])
     return _adjusted(tests)
 
 
+def _split(numbers: Indices, size: int, usable: NDArray[np.bool_]) -> list[Indices]:
+    """Return the indices of the usable annotations of each annotator or session, by the number that each has.
+
+    Args:
+        numbers: number of the annotator or session of each annotation: [annotations].
+        size: number of annotators or sessions.
+        usable: True for annotations of items with two or more: [annotations].
+    """
+    order = np.argsort(numbers, kind="stable")
+    order = order[usable[order]]
+    counts = np.bincount(numbers[order], minlength=size)
+    return np.split(order, np.cumsum(counts)[:-1])
+
+
+@dataclass(frozen=True)
+class _ItemTotals:
+    """Values of all annotations by item, from which those of some annotators can be subtracted.
+
+    Attributes:
+        sums: sum of the values of each item: [items].
+        counts: number of its annotations: [items].
+        number: number of items with an annotation.
+        total: sum of the means of items.
+        squares: sum of their squares.
+    """
+
+    sums: Floats
+    counts: Indices
+    number: int
+    total: float
+    squares: float
+
+    @classmethod
+    def of(cls, item: Indices, values: Floats, items: int) -> _ItemTotals:
+        """Add the values of annotations by item."""
+        sums, counts = np.bincount(item, values, items).astype(float), np.bincount(item, minlength=items)
+        means = sums[counts > 0] / counts[counts > 0]
+        return cls(sums, counts, len(means), float(means.sum()), float(means @ means))
+
+    def without(self, item: Indices, sums: Floats, counts: Indices) -> tuple[int, float, float]:
+        """Return number, mean and variance of the means of items without some annotations.
+
+        Args:
+            item: the items of these annotations: [members].
+            sums: sum of their values by item: [members].
+            counts: number of them by item: [members].
+        """
+        before = self.sums[item] / self.counts[item]
+        others = self.counts[item] - counts
+        after = (self.sums[item] - sums)[others > 0] / others[others > 0]
+        number = self.number - len(item) + len(after)
+        mean = (self.total - float(before.sum()) + float(after.sum())) / max(number, 1)
+        squares = self.squares - float(before @ before) + float(after @ after)
+        variance = max(squares - number * mean**2, 0.0) / max(number - 1, 1)
+        return number, mean, variance if variance > RESIDUE else 0.0
+
+
 def _compare(
-    kind: Literal["annotator", "session"],
-    name: str,
-    annotations: Annotations,
-    values: Floats,
-    usable: NDArray[np.bool_],
-    members: NDArray[np.bool_],
+    kind: Literal["annotator", "session"], name: str, totals: _ItemTotals, item: Indices, values: Floats
 ) -> list[DriftTest]:
-    """Compare the agreement of some annotations with that of all others by Welch's test; empty if there are too few."""
-    from scipy.stats import ttest_ind
+    """Compare the agreement of some annotations with that of all others by Welch's test; empty if there are too few.
 
-    inside = _item_means(annotations, values, usable & members)
-    outside = _item_means(annotations, values, usable & ~members)
-    if min(len(inside), len(outside)) < FEWEST:
+    Time and memory are linear in these annotations, whatever the number of the others.
+    """
+    from scipy.stats import ttest_ind_from_stats
+
+    items, places = np.unique(item, return_inverse=True)
+    if len(items) < FEWEST:
         return []
-    difference = float(inside.mean() - outside.mean())
-    varies = inside.std() > 0 or outside.std() > 0
-    p = float(ttest_ind(inside, outside, equal_var=False).pvalue) if varies else float(difference == 0)
-    error = float(inside.std(ddof=1)) / len(inside) ** 0.5
-    return [DriftTest(kind, name, len(inside), float(inside.mean()), error, difference, p)]
-
-
-def _item_means(annotations: Annotations, values: Floats, members: NDArray[np.bool_]) -> Floats:
-    """Average the values of some annotations over each item: [items that have one]."""
-    item = annotations.item[members]
-    counts = np.bincount(item)
-    sums = np.bincount(item, values[members])
-    return np.asarray(sums[counts > 0] / counts[counts > 0])
+    sums, counts = np.bincount(places, values).astype(float), np.bincount(places)
+    inside = sums / counts
+    number, mean, variance = totals.without(items, sums, counts)
+    if number < FEWEST:
+        return []
+    agreement, spread = float(inside.mean()), float(inside.std(ddof=1))
+    difference = agreement - mean
+    if spread > 0 or variance > 0:
+        test = ttest_ind_from_stats(agreement, spread, len(items), mean, variance**0.5, number, equal_var=False)
+        p = float(test.pvalue)
+    else:
+        p = float(abs(difference) < RESIDUE)
+    return [DriftTest(kind, name, len(items), agreement, spread / len(items) ** 0.5, difference, p)]
 
 
 def _trend(name: str, values: Floats, time: Floats) -> list[DriftTest]:

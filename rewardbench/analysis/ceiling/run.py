@@ -26,7 +26,8 @@ from rewardbench.analysis.report import Report, ReportTable, Value, source_of
 from rewardbench.comparison.compare import ComparedResult, read_compared
 from rewardbench.errors import InputError
 from rewardbench.lint.arrays import Floats
-from rewardbench.metrics import column_value, credit, is_scored, margin, rule_of
+from rewardbench.metrics import credit, is_scored, margin, rule_of
+from rewardbench.metrics.grading import cluster_of
 from rewardbench.results.scored import ModelScores
 
 RESAMPLES = 1000
@@ -152,42 +153,49 @@ def _capped(
 
     The interval of the share combines the resamples of the agreement with independent resamples of the accuracy.
     """
-    numbers: dict[str, int] = {}
-    if annotations:
-        numbers = {name: number for number, name in enumerate(annotations.items)}
     suite = scored.suite
+    names = set(annotations.items) if annotations else None
     credits: list[float] = []
-    clusters: list[str] = []
-    agreements: list[float] = []
+    clusters: list[tuple[str, str]] = []
     for item, item_scores in zip(suite.items, scored.items, strict=True):
-        if not item.is_labelled or (annotations and item.id not in numbers):
-            continue
-        credits.append(credit(item, item_scores.scores, rule_of(suite, item.subset), item_scores.step_scores))
-        clusters.append(column_value(item.meta, suite.cluster_by) or item.group or item.id)
-        if annotations and estimate and set(annotations.labels) <= PREFERENCES and item.has_preference:
-            gap = margin(item, item_scores.scores) if is_scored(item_scores.scores) else 0.0
-            choice = {"chosen": gap > 0, "rejected": gap < 0}
-            for place, label in enumerate(annotations.labels):
-                if choice[label]:
-                    agreements.append(float(estimate.posterior[numbers[item.id], place]))
-            agreements += [0.0] * (gap == 0)
+        if item.is_labelled and (names is None or item.id in names):
+            credits.append(credit(item, item_scores.scores, rule_of(suite, item.subset), item_scores.step_scores))
+            clusters.append(cluster_of(item, suite))
     if not credits:
         raise InputError(f"{scored.path} has none of the annotated items: name annotations of its items, by their ids.")
     mean = stats.mean(credits, clusters)
     pairs = np.stack([list(mean.contributions.values()), list(mean.weights.values())], axis=1)
     accuracies = stats.resample(pairs, np.random.default_rng(seed + 1), RESAMPLES)
-    low, high = np.quantile(accuracies / (1 - noise.flips), [0.025, 0.975])
     return CappedModel(
         model=scored.model,
         items=len(credits),
         accuracy=(mean.low, mean.high),
-        share=(float(low), float(high)),
+        share=stats.percentile_interval(accuracies / (1 - noise.flips)),
         value=mean.value,
         share_value=mean.value / (1 - noise.flip),
         majority_share=mean.value / majority_ceiling(noise.flip, noise.labels),
         corrected=_corrected(mean.value, noise),
-        dawid_skene=float(np.mean(agreements)) if agreements else None,
+        dawid_skene=_agreement_with_truth(scored, annotations, estimate) if annotations and estimate else None,
     )
+
+
+def _agreement_with_truth(scored: ModelScores, annotations: Annotations, estimate: DawidSkene) -> float | None:
+    """Return the mean probability that the preferred response has the true label; None unless labels are preferences.
+
+    A tie, or an unscored item, agrees with no label.
+    """
+    if not set(annotations.labels) <= PREFERENCES:
+        return None
+    numbers = {name: number for number, name in enumerate(annotations.items)}
+    columns = {label: column for column, label in enumerate(annotations.labels)}
+    agreements: list[float] = []
+    for item, item_scores in zip(scored.suite.items, scored.items, strict=True):
+        if item.id not in numbers or not item.has_preference:
+            continue
+        gap = margin(item, item_scores.scores) if is_scored(item_scores.scores) else 0.0
+        column = columns.get("chosen" if gap > 0 else "rejected") if gap else None
+        agreements.append(0.0 if column is None else float(estimate.posterior[numbers[item.id], column]))
+    return float(np.mean(agreements)) if agreements else None
 
 
 def _corrected(accuracy: float, noise: Noise) -> float | None:
@@ -195,11 +203,6 @@ def _corrected(accuracy: float, noise: Noise) -> float | None:
     if noise.labels > 2 or noise.flip >= 0.5:
         return None
     return min(1.0, max(0.0, (accuracy - noise.flip) / (1 - 2 * noise.flip)))
-
-
-def _limits(values: Floats) -> tuple[float, float]:
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def _values(noise: Noise, models: Sequence[CappedModel]) -> dict[str, Value]:
@@ -210,8 +213,8 @@ def _values(noise: Noise, models: Sequence[CappedModel]) -> dict[str, Value]:
         "ceiling_majority3": majority_ceiling(noise.flip, noise.labels),
     }
     if len(noise.agreements) > 1:
-        values["agreement_low"], values["agreement_high"] = _limits(noise.agreements)
-        values["ceiling_low"], values["ceiling_high"] = _limits(1 - noise.flips)
+        values["agreement_low"], values["agreement_high"] = stats.percentile_interval(noise.agreements)
+        values["ceiling_low"], values["ceiling_high"] = stats.percentile_interval(1 - noise.flips)
     if models:
         best = max(models, key=lambda model: model.value)
         values |= {
@@ -277,7 +280,7 @@ def _tables(
 
 def _point(noise: Noise) -> tuple[float, float, float]:
     """Return the agreement with its limits."""
-    return (noise.agreement, *_limits(noise.agreements))
+    return (noise.agreement, *stats.percentile_interval(noise.agreements))
 
 
 def _lines(models: Sequence[CappedModel]) -> list[tuple[str, float]]:

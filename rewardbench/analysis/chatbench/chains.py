@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,11 +75,20 @@ def load_chains(path: str | Path | None = None) -> list[Chain]:
         chains = []
         for part in sorted(FOLDER.glob("*.yaml")):
             chains += read_chains(part)
-    ids = [chain.id for chain in chains]
-    for id in ids:
-        if ids.count(id) > 1:
-            raise InputError(f"Two chains have the id {id!r}: rename one.")
+    reject_repeated(chains, "chains")
     return chains
+
+
+def reject_repeated(chains: Sequence[Chain], noun: str) -> None:
+    """Reject chains of which two have the same id.
+
+    Raises:
+        InputError: if there are such chains.
+    """
+    counts = Counter(chain.id for chain in chains)
+    id, count = counts.most_common(1)[0]
+    if count > 1:
+        raise InputError(f"Two {noun} have the id {id!r}: rename one.")
 
 
 def read_chains(path: Path, fewest: int = FEWEST_TURNS, most: int = MOST_TURNS) -> list[Chain]:

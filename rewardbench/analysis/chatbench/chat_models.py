@@ -47,8 +47,9 @@ def load_chat_model(name: str, sampling: ChatSampling, api_key_env: str = "OPENA
     if kind == "hf" and place:
         return LocalChat(place, sampling)
     url, _, model = place.partition("#")
-    if kind == "openai" and url and model:
-        return ServedChat(model, Endpoint(url, api_key_env=api_key_env, max_concurrency=CONCURRENCY), sampling)
+    if kind == "openai" and url and model.strip():
+        endpoint = Endpoint(url, api_key_env=api_key_env, max_concurrency=CONCURRENCY)
+        return ServedChat(model.strip(), endpoint, sampling)
     raise InputError(
         f"{name!r} is not a chat model: write hf:FOLDER for one in this process, or openai:URL#MODEL for a server, "
         "such as openai:http://127.0.0.1:8000/v1#my-model."

@@ -131,10 +131,9 @@ def mcnemar(gains: int, losses: int) -> float:
     >>> round(mcnemar(8, 2), 4)
     0.1094
     """
-    from scipy.special import bdtr
+    from scipy.stats import binomtest
 
-    n = gains + losses
-    return 1.0 if n == 0 else min(1.0, 2 * float(bdtr(min(gains, losses), n, 0.5)))
+    return float(binomtest(gains, gains + losses).pvalue) if gains + losses else 1.0
 
 
 def survival(prefixes: Sequence[tuple[int, int]]) -> list[stats.Mean]:

@@ -12,7 +12,7 @@ import numpy as np
 from rewardbench.analysis.chatbench.comparison import ChainScore, survival
 from rewardbench.analysis.chatbench.judging import ScoreJudgement
 from rewardbench.analysis.chatbench.verify import VerifiedTurn, passes_of
-from rewardbench.analysis.figures import COLOURS, GREEN, GREY, MARKS, ORANGE, error_bars, label_axes, legend_name
+from rewardbench.analysis.figures import GREEN, GREY, ORANGE, colour_and_mark, error_bars, label_axes, legend_name
 from rewardbench.stats import wilson
 
 if TYPE_CHECKING:
@@ -66,13 +66,11 @@ def draw_runs(
     chains = len(scores[0].prefixes)
     label_axes(left, f"Chains without a failure so far, n = {chains} chains", "Turn of the chain",
                "Share of chains (Kaplan-Meier, 95 % intervals)")  # fmt: skip
-    names = list(rule_shares(runs[0]))[:MOST_RULES]
+    replies = {name: total for name, (_, total) in rule_shares(runs[0]).items()}
+    names = list(replies)[:MOST_RULES]
     for number, verified in enumerate(runs):
         _draw_rules(right, verified, names, number, len(runs))
-    labels: list[str] = []
-    for name in names:
-        labels.append(f"{name} ({rule_shares(runs[0])[name][1]})")
-    right.set_yticks(range(len(names)), labels, fontsize=8)
+    right.set_yticks(range(len(names)), [f"{name} ({replies[name]})" for name in names], fontsize=8)
     right.invert_yaxis()
     right.set_xlim(-0.03, 1.03)
     label_axes(right, f"Rules, n = {scores[0].turns} replies", "Share of replies that follow it, 95 % intervals",
@@ -102,12 +100,13 @@ def _draw_prefix(axes: Axes, score: ChainScore, number: int, count: int) -> None
     turns = np.arange(1, len(shares) + 1)
     values = np.array([share.value for share in shares])
     lows, highs = np.array([[share.low, share.high] for share in shares]).T
+    colour, mark = colour_and_mark(number)
     axes.errorbar(
         turns + 0.12 * (number - (count - 1) / 2),
         values,
         yerr=error_bars(values, lows, highs),
-        color=COLOURS[number % len(COLOURS)],
-        marker=MARKS[number % len(MARKS)],
+        color=colour,
+        marker=mark,
         capsize=2,
         ms=5,
         label=f"{legend_name(score.model)}: {score.passed}/{score.turns} turns",
@@ -117,6 +116,7 @@ def _draw_prefix(axes: Axes, score: ChainScore, number: int, count: int) -> None
 
 def _draw_rules(axes: Axes, verified: Sequence[VerifiedTurn], names: Sequence[str], number: int, count: int) -> None:
     shares = rule_shares(verified)
+    colour, mark = colour_and_mark(number)
     for row, name in enumerate(names):
         followed, total = shares[name]
         low, high = wilson(followed, total)
@@ -125,8 +125,8 @@ def _draw_rules(axes: Axes, verified: Sequence[VerifiedTurn], names: Sequence[st
             value,
             row + 0.24 * (number - (count - 1) / 2),
             xerr=error_bars(value, low, high),
-            color=COLOURS[number % len(COLOURS)],
-            marker=MARKS[number % len(MARKS)],
+            color=colour,
+            marker=mark,
             ms=5,
             capsize=2,
         )

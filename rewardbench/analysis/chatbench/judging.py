@@ -11,7 +11,7 @@ import numpy as np
 from rewardbench.analysis.chatbench.chains import Chain
 from rewardbench.errors import InputError
 from rewardbench.settings import ModelSpec
-from rewardbench.stats import COVERAGE
+from rewardbench.stats import percentile_interval
 from rewardbench.types import Message
 
 RESAMPLES = 1000
@@ -161,19 +161,17 @@ def judge_by_threshold(
 
 
 def _auc_interval(scores: np.ndarray, passes: np.ndarray, clusters: np.ndarray, seed: int) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the AUC by a bootstrap of chains."""
+    """Return the 95 % percentile interval of the AUC by a bootstrap of chains; NaN without scores."""
+    if not len(scores):
+        return float("nan"), float("nan")
     random = np.random.default_rng(seed)
-    order = np.argsort(clusters, kind="stable")
-    counts = np.bincount(clusters)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    areas: list[float] = []
-    for _ in range(RESAMPLES):
-        chosen = random.integers(0, len(counts), len(counts))
-        places = np.concatenate([order[starts[number] : starts[number + 1]] for number in chosen])
-        areas.append(area_under_curve(scores[places], passes[places]))
-    tail = (1 - COVERAGE) / 2
-    low, high = np.nanquantile(areas, [tail, 1 - tail])
-    return float(low), float(high)
+    count = int(clusters.max()) + 1
+    areas = np.empty(RESAMPLES)
+    for number in range(RESAMPLES):
+        draws = np.bincount(random.integers(0, count, count), minlength=count)
+        places = np.repeat(np.arange(len(scores)), draws[clusters])
+        areas[number] = area_under_curve(scores[places], passes[places])
+    return percentile_interval(areas)
 
 
 def thresholds_for(

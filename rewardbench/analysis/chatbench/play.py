@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Protocol
 
 from rewardbench.analysis.chatbench.chains import MOST_TURNS, Chain, hash_of_chains
+from rewardbench.comparison.compare import ComparedResult
 from rewardbench.console.progress import StepBar
 from rewardbench.console.terminal import make_console
 from rewardbench.errors import InputError
-from rewardbench.paths import write_whole
+from rewardbench.paths import home_path, write_whole
 from rewardbench.types import Messages
 
 BATCH = 8
@@ -113,6 +115,33 @@ def _resume(path: Path, settings: Mapping[str, object], chains: Sequence[Chain])
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content)
     return replies
+
+
+def read_runs(
+    inputs: Sequence[ComparedResult], chains: Sequence[Chain], analysis: str, noun: str, options: str
+) -> list[ChatRun]:
+    """Read files of replies to chains.
+
+    Args:
+        inputs: paths of the files.
+        chains: the chains that they must be of.
+        analysis: name of the analysis, for errors.
+        noun: what the chains are, for errors.
+        options: options that choose the chains, for errors.
+
+    Raises:
+        InputError: if an input is no path, or a file cannot be read or is of other chains.
+    """
+    expected = hash_of_chains(chains)
+    runs: list[ChatRun] = []
+    for path in inputs:
+        if not isinstance(path, str | PathLike):
+            raise InputError(f"{analysis} reads files of replies (.jsonl), not results of reward models.")
+        run = read_run(home_path(fspath(path)))
+        if run.settings.get("chains") != expected:
+            raise InputError(f"{path} has replies to other {noun}: pass the {options} of its run.")
+        runs.append(run)
+    return runs
 
 
 def read_run(path: Path) -> ChatRun:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from os import PathLike, fspath
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 
 from rewardbench import stats
-from rewardbench.analysis.chatbench.chains import Chain, hash_of_chains, load_chains
+from rewardbench.analysis.chatbench.chains import Chain, load_chains
 from rewardbench.analysis.chatbench.comparison import ChainScore, RunDifference, compare_runs, half_width, score_run
 from rewardbench.analysis.chatbench.figure import ScoreCurve, draw_runs, rule_shares
 from rewardbench.analysis.chatbench.judging import (
@@ -24,7 +22,7 @@ from rewardbench.analysis.chatbench.judging import (
     thresholds_for,
 )
 from rewardbench.analysis.chatbench.options import ChatOptions
-from rewardbench.analysis.chatbench.play import ChatRun, read_run
+from rewardbench.analysis.chatbench.play import ChatRun, read_runs
 from rewardbench.analysis.chatbench.references import (
     REFERENCE,
     example_run,
@@ -104,13 +102,7 @@ def _collect_runs(
     played = options.hold(chains, "chatbench")
     if played:
         runs.append(played)
-    for path in inputs:
-        if not isinstance(path, str | PathLike):
-            raise InputError("chatbench reads files of replies (.jsonl), not results of reward models.")
-        run = read_run(Path(fspath(path)).expanduser())
-        if run.settings.get("chains") != hash_of_chains(chains):
-            raise InputError(f"{path} has replies to other chains: pass the --chains and --limit of its run.")
-        runs.append(run)
+    runs += read_runs(inputs, chains, "chatbench", "chains", "--chains and --limit")
     if options.transcripts:
         runs.append(reference_run(chains))
     if not runs:
@@ -180,7 +172,7 @@ def _report(
         ),
         size=(14.0 if curve else 10.5, 5.2),
         details={"runs": list(map(_run_detail, judged))},
-        notes=_notes(judged, chains),
+        notes=_notes(judged),
         sources=[dict(run.run.settings) for run in judged],
     )
 
@@ -309,7 +301,7 @@ def _run_detail(entry: JudgedRun) -> dict[str, object]:
     return {"model": entry.run.model, "turns": turns}
 
 
-def _notes(judged: Sequence[JudgedRun], chains: Sequence[Chain]) -> list[str]:
+def _notes(judged: Sequence[JudgedRun]) -> list[str]:
     notes: list[str] = []
     for entry in judged:
         missing = entry.score.turns - sum(map(len, entry.run.replies.values()))

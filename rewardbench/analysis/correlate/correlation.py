@@ -142,10 +142,8 @@ def within_groups(kind: str, x: np.ndarray, y: np.ndarray, groups: Sequence[str]
 
     if kind == "kendall" and len(x) > MOST_PAIRED:
         return nan
-    indices = np.unique(np.array(groups, dtype=object), return_inverse=True)[1]
-    order = np.argsort(indices, kind="stable")
     products = x_squares = y_squares = 0.0
-    for rows in np.split(order, np.cumsum(np.bincount(indices))[:-1]):
+    for rows in rows_by_group(groups).values():
         first, second = x[rows], y[rows]
         if kind == "kendall":
             first, second = np.sign(first[:, None] - first), np.sign(second[:, None] - second)
@@ -157,6 +155,18 @@ def within_groups(kind: str, x: np.ndarray, y: np.ndarray, groups: Sequence[str]
         y_squares += float((second**2).sum())
     spread = sqrt(x_squares * y_squares)
     return products / spread if spread > 0 else nan
+
+
+def rows_by_group(groups: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the rows of each group, groups in the order of their first row.
+
+    >>> {name: rows.tolist() for name, rows in rows_by_group(["b", "a", "b"]).items()}
+    {'b': [0, 2], 'a': [1]}
+    """
+    rows: dict[str, list[int]] = {}
+    for row, group in enumerate(groups):
+        rows.setdefault(group, []).append(row)
+    return {group: np.array(members) for group, members in rows.items()}
 
 
 def leave_one_out(kind: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:

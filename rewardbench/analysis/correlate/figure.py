@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, label_axes, shorten
+from rewardbench.analysis.correlate.correlation import rows_by_group
+from rewardbench.analysis.figures import BLUE, GREY, colour_and_mark, label_axes, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_LABELLED = 60
 """Maximum number of points whose labels are drawn."""
+MOST_GROUPS = 12
+"""Maximum number of groups that have a mark and a colour of their own."""
 LONGEST_LABEL = 24
 LABEL_SIZE = 7
 """Size of the labels, in points."""
@@ -55,12 +58,15 @@ def _draw_points(axes: Axes, panel: ScatterPanel) -> None:
     if not panel.groups:
         axes.plot(panel.x, panel.y, "o", color=BLUE, markersize=5 if len(panel.x) <= 1_000 else 2)
         return
-    labels = np.array(panel.groups, dtype=object)
-    for index, group in enumerate(dict.fromkeys(panel.groups)):
-        chosen = labels == group
-        mark, colour = MARKS[index % len(MARKS)], COLOURS[index % len(COLOURS)]
-        label = shorten(group, LONGEST_LABEL) if index < 2 * len(MARKS) else None
-        axes.plot(panel.x[chosen], panel.y[chosen], mark, color=colour, markersize=5, label=label)
+    groups = list(rows_by_group(panel.groups).items())
+    for index, (group, rows) in enumerate(groups[:MOST_GROUPS]):
+        colour, mark = colour_and_mark(index)
+        label = shorten(group, LONGEST_LABEL)
+        axes.plot(panel.x[rows], panel.y[rows], mark, color=colour, markersize=5, label=label)
+    if len(groups) > MOST_GROUPS:
+        others = np.concatenate([rows for _, rows in groups[MOST_GROUPS:]])
+        label = f"{len(groups) - MOST_GROUPS:,} other groups"
+        axes.plot(panel.x[others], panel.y[others], ".", color=GREY, markersize=3, label=label)
 
 
 def place_labels(axes: Axes, panel: ScatterPanel) -> None:

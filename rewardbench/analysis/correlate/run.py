@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan, sqrt
@@ -18,12 +17,13 @@ from rewardbench.analysis.correlate.correlation import (
     coefficient,
     correlate,
     leave_one_out,
+    rows_by_group,
     within_groups,
 )
 from rewardbench.analysis.correlate.figure import ScatterPanel, draw_panels
 from rewardbench.analysis.correlate.model_table import ModelTable, is_table, join, read_table, table_of_results
 from rewardbench.analysis.options import OptionHelp
-from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
+from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars, unique_keys
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.errors import InputError
 
@@ -206,11 +206,8 @@ def _report(x_name: str, limit: float, measured: Sequence[TargetCorrelations], n
     values: dict[str, Value] = {"rows": len(measured[0].columns.x), "above": limit}
     rows: list[list[Value]] = []
     targets: dict[str, object] = {}
-    for target in measured:
+    for target, prefix in zip(measured, unique_keys([target.columns.name for target in measured]), strict=True):
         name = target.columns.name
-        prefix = re.sub(r"\W+", "_", name)
-        if f"{prefix}_pearson" in values:
-            prefix = f"{prefix}_{len(targets) + 1}"
         for kind in COEFFICIENTS:
             pooled, above = target.pooled[kind], target.above[kind]
             values[f"{prefix}_{kind}"] = pooled.value
@@ -255,12 +252,10 @@ def _report(x_name: str, limit: float, measured: Sequence[TargetCorrelations], n
 def _group_rows(columns: Columns) -> list[list[Value]]:
     """Tabulate Spearman's correlation in each group of three rows or more."""
     rows: list[list[Value]] = []
-    labels = np.array(columns.groups, dtype=object)
-    for group in dict.fromkeys(columns.groups):
-        chosen = labels == group
-        if chosen.sum() >= FEWEST:
+    for group, chosen in rows_by_group(columns.groups).items():
+        if len(chosen) >= FEWEST:
             value = coefficient("spearman", columns.x[chosen], columns.y[chosen])
-            rows.append([columns.name, "spearman", f"group {group}", int(chosen.sum()), value, None, None])
+            rows.append([columns.name, "spearman", f"group {group}", len(chosen), value, None, None])
     return rows
 
 

@@ -95,14 +95,14 @@ def encode_file(file: ActivationFile, dictionary: SparseDictionary) -> FeatureAc
             moments += [exact.sum(axis=0), (exact**2).sum(axis=0)]
             count += len(exact)
     variance = float((moments[1] - moments[0] ** 2 / max(count, 1)).sum())
-    texts, features_of_pairs, maxima = _maxima_by_text(values, ids, file.starts, dictionary.size)
+    texts, features_of_pairs, maxima = _maxima_by_text(values, ids, file.starts)
     return FeatureActivations(
         values, ids, file.starts, texts, features_of_pairs, maxima, errors / variance if variance > 0 else 0.0
     )
 
 
 def _maxima_by_text(
-    values: NDArray[np.float32], ids: NDArray[np.int32], starts: NDArray[np.int64], size: int
+    values: NDArray[np.float32], ids: NDArray[np.int32], starts: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Return text, feature and largest activation of every pair of a text and a feature that is active in it."""
     tokens, slots = np.nonzero(values)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from rewardbench.analysis.features.study import FeatureEffect, FeatureStudy, token_ids
+from rewardbench.console.html_text import make_environment
 from rewardbench.console.terminal import printable
 
-TEMPLATE = Path(__file__).with_name("page.html")
 CONTEXT = 14
 """Tokens that are shown before and after the token with the largest activation."""
 TOP_TOKENS = 6
@@ -118,17 +118,15 @@ def render_page(study: FeatureStudy, shown: int, sentence: str) -> str:
         shown: number of features on the page.
         sentence: what the figures say.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_one_line
-    )
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
-        study=study,
-        model=study.scorer.name,
-        tokens=int(study.activations.starts[-1]),
-        cards=make_cards(study, shown),
-        sentence=sentence,
-        shades=SHADES,
+    return (
+        make_environment(Path(__file__).parent, _one_line)
+        .get_template("page.html")
+        .render(
+            study=study,
+            model=study.scorer.name,
+            tokens=int(study.activations.starts[-1]),
+            cards=make_cards(study, shown),
+            sentence=sentence,
+            shades=SHADES,
+        )
     )

@@ -1,4 +1,4 @@
-"""Self-test: a planted dictionary, and a reward model that is trained on planted concepts."""
+"""Self-test: states that are sums of planted directions, and a dictionary that is trained on them."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def train_planted_model(seed: int, steps: int, width: int = 64) -> PlantedModel:
 
     Args:
         seed: of the weights, the texts and the labels.
-        steps: training steps of 32 pairs.
+        steps: training steps of `PAIRS` pairs.
         width: of the hidden states.
     """
     import torch

@@ -22,7 +22,7 @@ from rewardbench.engine.loop import prepare
 from rewardbench.errors import InputError
 from rewardbench.models.devices import input_device
 from rewardbench.scorers.base import ModelScorer
-from rewardbench.stats import normal
+from rewardbench.stats import COVERAGE, normal
 from rewardbench.types import Item, Scorer, TokenRequest
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class FeatureEffect:
     @property
     def half_width(self) -> float:
         """Return the half-width of the 95 % interval of the mean."""
-        return normal(0.95) * self.frequency * self.error
+        return normal(COVERAGE) * self.frequency * self.error
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Annotated
 
 from rewardbench.analysis.graded.likert import round_trip_errors
 from rewardbench.analysis.graded.statistics import collect, describe_levels, estimate_accuracy, estimate_spearman
-from rewardbench.analysis.graded.trial import build_trial_report, run_trials
+from rewardbench.analysis.graded.trial import build_trial_report, run_trial
 from rewardbench.analysis.graded.view import GradedModel, build_report
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, parse_bars
@@ -96,5 +96,5 @@ def with_strengths(scored: ModelScores, strengths: Mapping[str, float | None], d
 
 def selftest(seeds: int | None = None) -> Report:
     """Train a linear reward model on ±1, soft and 7-level labels of the same pairs, and convert every Likert point."""
-    trials = run_trials(range(SEEDS if seeds is None else seeds))
+    trials = list(map(run_trial, range(seeds or SEEDS)))
     return build_trial_report(trials, round_trip_errors(), parse_bars(BARS))

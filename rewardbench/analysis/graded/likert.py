@@ -1,4 +1,4 @@
-"""Convert graded labels: a Likert scale, the probability that the first response is better, and a strength.
+"""Convert graded labels: a Likert scale, and the probability that the first response is better.
 
 A scale of n points goes from 1 (the first response is much better) to n (the second is). Point v becomes the
 probability (n + 1/2 - v) / n: the middles of n equal parts of the interval from 0 to 1, so that its ends stay below
@@ -8,9 +8,8 @@ certainty, and the middle of an odd scale is 1/2, a tie. The loss for a soft lab
 
 from __future__ import annotations
 
-from math import isfinite, log
-
 from rewardbench.errors import InputError
+from rewardbench.suites.labels import LABEL_READERS, LIKERT_POINTS
 
 
 def likert_to_probability(point: int, points: int) -> float:
@@ -44,51 +43,16 @@ def probability_to_likert(probability: float, points: int) -> int:
     return min(points, max(1, int(position + 0.5 + 1e-9)))
 
 
-def likert_to_preference(point: int, points: int) -> float:
-    """Return the distance from the middle of the scale, positive if the first response is better.
-
-    >>> likert_to_preference(1, 8), likert_to_preference(4, 7), likert_to_preference(7, 7)
-    (3.5, 0.0, -3.0)
-    """
-    _check(point, points)
-    return (points + 1) / 2 - point
-
-
-def preference_to_likert(preference: float, points: int) -> int:
-    """Return the point of a scale at a distance from its middle; the inverse of `likert_to_preference`.
-
-    Raises:
-        InputError: if the distance is beyond the scale, or between two points.
-    """
-    point = (points + 1) / 2 - preference
-    if not isfinite(point) or point != int(point):
-        raise InputError(f"{preference} is not the distance of a point from the middle of a scale of {points} points.")
-    _check(int(point), points)
-    return int(point)
-
-
-def probability_to_margin(probability: float) -> float:
-    """Return the margin at which the Bradley-Terry model has this probability: its log-odds.
-
-    >>> probability_to_margin(0.5)
-    0.0
-
-    Raises:
-        InputError: if the probability is not between 0 and 1; at the ends, the margin is infinite.
-    """
-    if not 0 < probability < 1:
-        raise InputError(f"The probability {probability} has no finite margin: it must be between 0 and 1.")
-    return log(probability) - log(1 - probability)
-
-
-def round_trip_errors(most_points: int = 11) -> int:
-    """Return how many points of the scales up to `most_points` are not restored from a probability or a preference."""
+def round_trip_errors() -> int:
+    """Return how many points of all scales are not restored from the label that loaders read, or from a probability."""
+    readers = {reader.columns[0]: reader.read for reader in LABEL_READERS}
     errors = 0
-    for points in range(2, most_points + 1):
+    for points in LIKERT_POINTS:
+        column = f"likert_{points}"
         for point in range(1, points + 1):
-            restored = probability_to_likert(likert_to_probability(point, points), points)
-            errors += restored != point
-            errors += preference_to_likert(likert_to_preference(point, points), points) != point
+            label = readers[column]({column: point})
+            errors += (points + 1) / 2 - label.sign * (label.strength or 0.0) != point
+            errors += probability_to_likert(likert_to_probability(point, points), points) != point
     return errors
 
 

@@ -15,7 +15,6 @@ from rewardbench.results.scored import ModelScores
 
 FEWEST_ITEMS = 10
 """Minimum number of items of a correlation."""
-_LIMITS = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
@@ -187,12 +186,7 @@ def estimate_spearman(scores: GradedScores, resamples: int, seed: int) -> Estima
     value = spearman(scores.margins, scores.strengths)
     if not isfinite(value) or len(set(scores.clusters.tolist())) < 2:
         return Estimated(value, nan, nan)
-    return Estimated(value, *_quantiles(bootstrap_spearman(scores, resamples, seed)))
-
-
-def _quantiles(values: np.ndarray) -> tuple[float, float]:
-    low, high = np.nanquantile(values, _LIMITS)
-    return float(low), float(high)
+    return Estimated(value, *stats.percentile_interval(bootstrap_spearman(scores, resamples, seed)))
 
 
 def estimate_accuracy(scores: GradedScores) -> Estimated:

@@ -13,6 +13,7 @@ from rewardbench.analysis.graded.likert import likert_to_probability, probabilit
 from rewardbench.analysis.graded.statistics import spearman
 from rewardbench.analysis.linear_rewards import fit_linear
 from rewardbench.analysis.report import Bar, Report, ReportTable, Value
+from rewardbench.metrics.temperature import sigmoid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +46,7 @@ def run_trial(seed: int) -> LabelTrial:
     truth *= TRUE_SPREAD / np.linalg.norm(truth)
     features, test_features = random.normal(size=(PAIRS, FEATURES)), random.normal(size=(TEST_PAIRS, FEATURES))
     judged = features @ truth + NOISE * random.normal(size=PAIRS)
-    soft = 1 / (1 + np.exp(-judged))
+    soft = sigmoid(judged)
     levels = np.empty(PAIRS)
     for pair, probability in enumerate(soft.tolist()):
         levels[pair] = likert_to_probability(probability_to_likert(probability, POINTS), POINTS)
@@ -56,11 +57,6 @@ def run_trial(seed: int) -> LabelTrial:
         trial.spearman[kind] = spearman(margins, true_margins)
         trial.accuracy[kind] = ((margins > 0) == (true_margins > 0)).mean()
     return trial
-
-
-def run_trials(seeds: Sequence[int]) -> list[LabelTrial]:
-    """Run a trial for each seed."""
-    return list(map(run_trial, seeds))
 
 
 def build_trial_report(trials: Sequence[LabelTrial], conversion_errors: int, bars: Sequence[Bar]) -> Report:

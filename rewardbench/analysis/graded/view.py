@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import COLOURS, GREY, MARKS, error_bars, label_axes, legend_name
+from rewardbench.analysis.figures import GREY, colour_and_mark, error_bars, label_axes, legend_name
 from rewardbench.analysis.graded.statistics import (
     FEWEST_ITEMS,
     Estimated,
@@ -23,6 +23,7 @@ from rewardbench.analysis.graded.statistics import (
 from rewardbench.analysis.report import Report, ReportTable, Value, source_of
 from rewardbench.console.terminal import printable
 from rewardbench.results.scored import ModelScores
+from rewardbench.stats import percentile_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,10 +89,10 @@ def _difference(first: GradedScores, other: GradedScores, resamples: int, seed: 
     if not np.array_equal(first.strengths, other.strengths) or not np.array_equal(first.clusters, other.clusters):
         return {}
     resampled, first_resamples = bootstrap_spearman(other, resamples, seed), bootstrap_spearman(first, resamples, seed)
-    low, high = np.nanquantile(resampled - first_resamples, (0.025, 0.975))
+    low, high = percentile_interval(resampled - first_resamples)
     value = spearman(other.margins, other.strengths) - spearman(first.margins, first.strengths)
     name = f"spearman_difference{suffix}"
-    return {name: value, f"{name}_low": float(low), f"{name}_high": float(high)}
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def _sentence(models: Sequence[GradedModel]) -> str:
@@ -179,9 +180,9 @@ def draw(figure: Figure, models: Sequence[GradedModel]) -> None:
     left, right = figure.subplots(1, 2)
     for number, model in enumerate(models):
         shift = (number - (len(models) - 1) / 2) * 0.012 * _spread(models)
-        name = legend_name(model.scores.model)
-        label = f"{name}: ρ = {model.spearman.value:.2f} [{model.spearman.low:.2f}, {model.spearman.high:.2f}]"
-        colour, mark = COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)]
+        name, estimated = legend_name(model.scores.model), model.spearman
+        label = f"{name}: ρ = {estimated.value:.2f} [{estimated.low:.2f}, {estimated.high:.2f}]"
+        colour, mark = colour_and_mark(number)
         x = np.array([level.strength for level in model.levels]) + shift
         _plot(left, x, [level.margin for level in model.levels], colour, mark, label)
         _plot(right, x, [level.accuracy for level in model.levels], colour, mark, label)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
@@ -12,7 +12,7 @@ from rewardbench.analysis.candidates import CandidatePool, read_candidates
 from rewardbench.analysis.iterate.policy import PromptSegments
 from rewardbench.analysis.iterate.rounds import ScoredCandidates
 from rewardbench.errors import InputError
-from rewardbench.scoring import load_scorer
+from rewardbench.scoring import open_scorer
 from rewardbench.settings import ModelSpec
 from rewardbench.suites.readers import iterate_file
 
@@ -114,8 +114,7 @@ def score_gold(pool: CandidatePool, texts: Sequence[str], model: ModelSpec) -> n
                 f"{pool.path}, row {number + 1}: a gold model reads the text of the prompt: add a column prompt."
             )
         prompts.append(prompt)
-    settings = {item.name: getattr(model, item.name) for item in fields(model) if item.name != "model"}
-    with load_scorer(model.model, cache=True, **settings) as scorer:
+    with open_scorer(model, cache=True) as scorer:
         return np.array(scorer.score(prompts, list(texts)), dtype=np.float64)
 
 

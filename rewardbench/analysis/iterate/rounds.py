@@ -14,6 +14,8 @@ import numpy as np
 
 from rewardbench.analysis.iterate.policy import PolicyName, PromptSegments, policy_at
 from rewardbench.analysis.linear_rewards import fit_linear
+from rewardbench.analysis.overoptimization import GaoFit
+from rewardbench.metrics.temperature import sigmoid
 
 
 @dataclass(frozen=True)
@@ -133,29 +135,17 @@ def draw_pairs(
 
 def label_pairs(differences: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
     """Return 1.0 where the first candidate is preferred, with probability σ(difference / noise): [pairs]."""
-    chances = 1 / (1 + np.exp(-np.clip(differences / noise, -500, 500)))
-    preferred: np.ndarray = random.random(len(differences)) < chances
+    preferred: np.ndarray = random.random(len(differences)) < sigmoid(differences / noise)
     return preferred.astype(np.float64)
 
 
-def fit_gao(distances: np.ndarray, rewards: np.ndarray) -> tuple[float, float, float]:
-    """Fit R = d (α - β log d), the curve of reinforcement learning of Gao et al. 2023, by least squares.
+def gao_curve(distances: np.ndarray, fit: GaoFit, rounds: int) -> np.ndarray:
+    """Return R = d (α - β log d + β log k), the prediction for k rounds: [points].
 
     Args:
-        distances: d, the square root of the KL divergence: [points].
-        rewards: R, the gold reward above that of the initial policy: [points].
-
-    Returns:
-        α, β, and the share of the variance that the curve explains.
+        distances: d, the square root of the KL divergence, above 0: [points].
+        fit: the fit of R = d (α - β log d) to one round (Gao et al. 2023).
+        rounds: number k of rounds.
     """
-    design = np.stack([distances, -distances * np.log(distances)], axis=1)
-    (alpha, beta), *_ = np.linalg.lstsq(design, rewards, rcond=None)
-    residuals = rewards - design @ np.array([alpha, beta])
-    variance = float(((rewards - rewards.mean()) ** 2).sum())
-    return float(alpha), float(beta), 1 - float(residuals @ residuals) / variance if variance > 0 else float("nan")
-
-
-def gao_curve(distances: np.ndarray, alpha: float, beta: float, rounds: int) -> np.ndarray:
-    """Return R = d (α - β log d + β log k), the prediction for k rounds: [points]."""
-    curve: np.ndarray = distances * (alpha - beta * np.log(distances) + beta * np.log(rounds))
+    curve: np.ndarray = distances * (fit.alpha - fit.beta * np.log(distances) + fit.beta * np.log(rounds))
     return curve

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rewardbench import stats
-from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, ORANGE, error_bars, label_axes
-from rewardbench.analysis.iterate.rounds import LabelBudget, RoundsOutcome, fit_gao, gao_curve
+from rewardbench.analysis.figures import BLUE, GREY, ORANGE, colour_and_mark, error_bars, label_axes
+from rewardbench.analysis.iterate.rounds import LabelBudget, RoundsOutcome, gao_curve
+from rewardbench.analysis.overoptimization import GaoFit, fit_gao
 from rewardbench.analysis.report import Report, ReportTable, Value
+from rewardbench.stats.intervals import student
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DECIMALS = 12
-"""Differences below this are rounding residues of 0."""
+"""Decimals to which differences are rounded, so that rounding residues are 0."""
 PLOTTED = 100
 """Points of a drawn curve."""
 
@@ -61,15 +63,11 @@ class RoundCurve:
 
     distances: np.ndarray
     rewards: np.ndarray
-    alpha: float
-    beta: float
-    r2: float
+    fit: GaoFit
 
 
 def compare_rounds(outcomes: Sequence[SeedOutcome]) -> list[PairedGain]:
     """Compare each number of rounds with one round, paired by seed; intervals are Student's t."""
-    from scipy.stats import t as student
-
     gains: list[PairedGain] = []
     first = np.array([outcome.rounds[1].gold[-1] for outcome in outcomes])
     for rounds in outcomes[0].rounds:
@@ -77,7 +75,7 @@ def compare_rounds(outcomes: Sequence[SeedOutcome]) -> list[PairedGain]:
         differences = np.round(gold - first, DECIMALS)
         count = len(differences)
         error = float(differences.std(ddof=1)) / sqrt(count) if count > 1 else nan
-        half = float(student.ppf((1 + stats.COVERAGE) / 2, count - 1)) * error if count > 1 else nan
+        half = student(count - 1) * error if count > 1 else nan
         value = float(differences.mean())
         wins = int((differences > 0).sum())
         gains.append(PairedGain(rounds, float(gold.mean()), value, error, value - half, value + half, wins))
@@ -87,7 +85,7 @@ def compare_rounds(outcomes: Sequence[SeedOutcome]) -> list[PairedGain]:
 def fit_curve(outcomes: Sequence[SeedOutcome], distances: np.ndarray) -> RoundCurve:
     """Fit the curve of Gao et al. to the mean over seeds."""
     rewards = np.mean([outcome.curve for outcome in outcomes], axis=0)
-    return RoundCurve(distances, rewards, *fit_gao(distances, rewards))
+    return RoundCurve(distances, rewards, fit_gao(distances, rewards, "rl"))
 
 
 def build_report(
@@ -108,13 +106,13 @@ def build_report(
         sources: where they come from.
         notes: what a reader must know of them.
     """
-    gains, fit = compare_rounds(outcomes), fit_curve(outcomes, distances)
+    gains, curve = compare_rounds(outcomes), fit_curve(outcomes, distances)
     last = gains[-1]
     values: dict[str, Value] = {"seeds": len(outcomes), "labels": budget.labels, "kl": budget.kl, "rounds": last.rounds}
     for gain in gains:
         values[f"gold_k{gain.rounds}"] = gain.gold
     distance = np.array([sqrt(budget.kl)])
-    predicted = gao_curve(distance, fit.alpha, fit.beta, last.rounds) - gao_curve(distance, fit.alpha, fit.beta, 1)
+    predicted = gao_curve(distance, curve.fit, last.rounds) - gao_curve(distance, curve.fit, 1)
     values |= {
         "paired_diff": last.difference,
         "paired_diff_low": last.low,
@@ -122,9 +120,9 @@ def build_report(
         "se": last.error,
         "t": last.t,
         "wins": last.wins,
-        "gao_alpha": fit.alpha,
-        "gao_beta": fit.beta,
-        "gao_r2": fit.r2,
+        "gao_alpha": curve.fit.alpha,
+        "gao_beta": curve.fit.beta,
+        "gao_r2": curve.fit.r_squared,
         "gao_predicted_diff": float(predicted[0]),
         "max_kl_error": _largest_error(outcomes, budget),
         "label_difference": _label_difference(outcomes, budget),
@@ -140,9 +138,9 @@ def build_report(
         values=values,
         sentence=_sentence(last, budget, len(outcomes)),
         tables=[table],
-        draw=lambda figure: draw(figure, outcomes, budget, gains, fit, source),
+        draw=lambda figure: draw(figure, outcomes, budget, gains, curve, source),
         size=(10.0, 4.8),
-        details=_details(outcomes, fit),
+        details=_details(outcomes, curve),
         notes=list(notes),
         sources=sources,
     )
@@ -181,15 +179,17 @@ def _sentence(gain: PairedGain, budget: LabelBudget, seeds: int) -> str:
     )
 
 
-def _details(outcomes: Sequence[SeedOutcome], fit: RoundCurve) -> dict[str, object]:
+def _details(outcomes: Sequence[SeedOutcome], curve: RoundCurve) -> dict[str, object]:
     by_seed: list[dict[str, object]] = []
     for outcome in outcomes:
         rounds: dict[str, object] = {}
         for number, result in outcome.rounds.items():
             rounds[str(number)] = {"gold": result.gold.tolist(), "kl": result.kl.tolist()}
         by_seed.append(rounds)
-    curve = {"distance": fit.distances.tolist(), "gold": fit.rewards.tolist()}
-    return {"seeds": by_seed, "one_round": curve}
+    return {
+        "seeds": by_seed,
+        "one_round": {"distance": curve.distances.tolist(), "gold": curve.rewards.tolist()},
+    }
 
 
 def draw(
@@ -197,12 +197,12 @@ def draw(
     outcomes: Sequence[SeedOutcome],
     budget: LabelBudget,
     gains: Sequence[PairedGain],
-    fit: RoundCurve,
+    curve: RoundCurve,
     source: str,
 ) -> None:
     """Draw gold reward against distance with the curves of Gao et al., and the differences of the seeds."""
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    _draw_curves(left, outcomes, budget, fit)
+    _draw_curves(left, outcomes, budget, curve)
     label_axes(left, source, "Distance d = √KL (√nats)", "Gold reward (sd above the start)")
     left.legend(frameon=False, fontsize=8, loc="best")
     _draw_gains(right, outcomes, gains)
@@ -210,14 +210,14 @@ def draw(
     label_axes(right, title, "Rounds k", "Gold reward minus that of k = 1 (sd)")
 
 
-def _draw_curves(axes: Axes, outcomes: Sequence[SeedOutcome], budget: LabelBudget, fit: RoundCurve) -> None:
-    axes.plot(fit.distances, fit.rewards, "o", color=GREY, markersize=4, label="one round, stopped early")
-    drawn = np.linspace(fit.distances[0] / 2, sqrt(budget.kl), PLOTTED)
+def _draw_curves(axes: Axes, outcomes: Sequence[SeedOutcome], budget: LabelBudget, curve: RoundCurve) -> None:
+    axes.plot(curve.distances, curve.rewards, "o", color=GREY, markersize=4, label="one round, stopped early")
+    drawn = np.linspace(curve.distances[0] / 2, sqrt(budget.kl), PLOTTED)
     for index, rounds in enumerate(outcomes[0].rounds):
-        colour, mark = COLOURS[index % len(COLOURS)], MARKS[index % len(MARKS)]
+        colour, mark = colour_and_mark(index)
         label = f"k = {rounds}: d(α − β log d + β log k)" if index else "k = 1: fit of d(α − β log d)"
-        curve = gao_curve(drawn, fit.alpha, fit.beta, rounds)
-        axes.plot(drawn, curve, color=colour, linewidth=1.2, linestyle="-" if rounds == 1 else "--", label=label)
+        predicted = gao_curve(drawn, curve.fit, rounds)
+        axes.plot(drawn, predicted, color=colour, linewidth=1.2, linestyle="-" if rounds == 1 else "--", label=label)
         reached = np.array([outcome.rounds[rounds].gold for outcome in outcomes])
         divergences = np.mean([outcome.rounds[rounds].kl for outcome in outcomes], axis=0)
         errors = reached.std(axis=0, ddof=1) / sqrt(len(outcomes)) if len(outcomes) > 1 else np.zeros(rounds)

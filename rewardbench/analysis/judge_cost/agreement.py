@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from rewardbench.metrics.grading import cluster_of
 from rewardbench.results.scored import ModelScores
-from rewardbench.stats import COVERAGE
+from rewardbench.stats import percentile_interval
 
 RESAMPLES = 2000
 TIE = -1
@@ -28,7 +29,7 @@ class AgreementEstimate:
 
 @dataclass(frozen=True)
 class ModelDecisions:
-    """ModelDecisions of several models on the same items, each of which has one right completion.
+    """Decisions of several models on the same items, each of which has one right completion.
 
     Attributes:
         chosen: index of the completion with the highest score, 0 for the right one, TIE if several share it:
@@ -57,20 +58,12 @@ def collect_decisions(models: Sequence[ModelScores]) -> ModelDecisions:
         tables.append(_score_table(model))
         is_used &= np.isfinite(tables[-1][:, 0])
     counts = np.array([len(item.completions) for item in items], dtype=np.int64)
-    numbers: dict[str, int] = {}
+    numbers: dict[Hashable, int] = {}
     clusters = np.zeros(len(items), dtype=np.int64)
     for place, item in enumerate(items):
-        name = _cluster_of(item.meta.get(models[0].suite.cluster_by), item.group, item.id)
-        clusters[place] = numbers.setdefault(name, len(numbers))
+        clusters[place] = numbers.setdefault(cluster_of(item, models[0].suite), len(numbers))
     chosen = np.stack([_choose(table[is_used]) for table in tables])
     return ModelDecisions(chosen, counts[is_used], clusters[is_used], int((~is_used).sum()))
-
-
-def _cluster_of(cluster: object, group: str, id: str) -> str:
-    """Return the name of an item's cluster, as the suite clusters its intervals."""
-    if cluster not in (None, ""):
-        return f"cluster {cluster}"
-    return f"group {group}" if group else f"item {id}"
 
 
 def _score_table(model: ModelScores) -> np.ndarray:
@@ -183,11 +176,8 @@ def bootstrap_ratios(
     for start in range(0, resamples, step):
         draws = random.multinomial(len(sums), repeats / len(sums), min(step, resamples - start))
         resampled.append(draws @ rows)
-    tail = (1 - COVERAGE) / 2
     estimates: list[AgreementEstimate] = []
     for statistic in statistics:
-        values = statistic(np.concatenate(resampled))
-        finite = values[np.isfinite(values)]
-        low, high = np.quantile(finite, [tail, 1 - tail]) if len(finite) else (np.nan, np.nan)
-        estimates.append(AgreementEstimate(float(statistic(sums.sum(axis=0))), float(low), float(high)))
+        interval = percentile_interval(statistic(np.concatenate(resampled)))
+        estimates.append(AgreementEstimate(float(statistic(sums.sum(axis=0))), *interval))
     return tuple(estimates)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import COLOURS, GREY, MARKS, error_bars, label_axes, legend_name
+from rewardbench.analysis.figures import GREY, colour_and_mark, error_bars, label_axes, legend_name
 from rewardbench.analysis.judge_cost.counts import ranking_calls
 from rewardbench.analysis.judge_cost.usage import RunUsage
 from rewardbench.stats import Mean
@@ -89,12 +89,13 @@ def _draw_pareto(axes: Axes, points: Sequence[CostPoint], measure: MeasureText, 
         axes.step([amounts[i] for i in front], [accuracies[i] for i in front], where="post", color=GREY, lw=1, ls="--",
                   label="Pareto front")  # fmt: skip
     for number, point in enumerate(points):
+        colour, mark = colour_and_mark(number)
         axes.errorbar(
             amounts[number],
             accuracies[number],
             yerr=error_bars(point.accuracy.value, point.accuracy.low, point.accuracy.high),
-            fmt=MARKS[number % len(MARKS)],
-            color=COLOURS[number % len(COLOURS)],
+            fmt=mark,
+            color=colour,
             capsize=3,
             ms=7,
         )
@@ -115,7 +116,8 @@ def _draw_ranking(axes: Axes, points: Sequence[CostPoint], measure: MeasureText,
         scale = float(point.per_call or 0.0) if is_known else 1.0
         usage = point.usage
         heights = [ranking_calls(int(m), prompts, usage.view, usage.orders) * scale for m in numbers]
-        axes.plot(numbers, heights, color=COLOURS[number % len(COLOURS)], marker=MARKS[number % len(MARKS)], ms=4,
+        colour, mark = colour_and_mark(number)
+        axes.plot(numbers, heights, color=colour, marker=mark, ms=4,
                   markevery=max(1, len(numbers) // 8), label=f"{legend_name(usage.label)}: {usage.view} {usage.kind}",
             ls=DASHES[number % len(DASHES)])  # fmt: skip
     axes.set_yscale("log")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from operator import attrgetter
 from pathlib import Path
@@ -40,6 +41,8 @@ from rewardbench.settings import ModelSpec
 CostMeasure = Literal["dollars", "seconds", "flops", "tokens"]
 MEASURE_ORDER: tuple[CostMeasure, ...] = ("dollars", "seconds", "flops", "tokens")
 """Kinds of cost; the figure shows the first that is known for every result."""
+PairAgreement = tuple[AgreementEstimate, AgreementEstimate, AgreementEstimate]
+"""Share of equal decisions, kappa and error consistency of two models."""
 
 
 @dataclass(frozen=True)
@@ -222,10 +225,10 @@ def _report(
 ) -> Report:
     usages = list(map(attrgetter("usage"), costs))
     measure = _choose_measure(usages, options.cost)
-    agreements = _pairwise(decisions, usages, options.seed)
-    share, kappa, consistency = agreements[pair]
+    agreements = _pairwise(decisions, options.seed)
+    share, kappa, consistency = agreements[min(pair), max(pair)]
     first, second = costs[pair[0]], costs[pair[1]]
-    calls = list(map(_ranking, usages, [options] * len(usages)))
+    calls = [_ranking(usage, options) for usage in usages]
     values: dict[str, Value] = {"items": decisions.chosen.shape[1], "skipped": decisions.skipped}
     for name, cost in (("first", first), ("second", second)):
         values |= {
@@ -234,7 +237,7 @@ def _report(
             f"{name}_accuracy_low": cost.accuracy.low,
             f"{name}_accuracy_high": cost.accuracy.high,
             f"{name}_label_kappa": cost.kappa.value,
-            f"{name}_ranking_calls": calls[costs.index(cost)],
+            f"{name}_ranking_calls": _ranking(cost.usage, options),
         }
     values |= {"agreement": share.value, "kappa": kappa.value, "kappa_low": kappa.low, "kappa_high": kappa.high}
     values |= {"error_consistency": consistency.value, "cost": measure}
@@ -250,14 +253,19 @@ def _report(
         values=values,
         sentence=_sentence(first, second, kappa, measure, options),
         tables=[_label_table(costs), _cost_table(costs, calls, options), _agreement_table(agreements, usages)],
-        draw=lambda figure: draw_costs(figure, points, MEASURES[measure], options.systems, options.prompts, len(
-            decisions.clusters
-        )),
+        draw=partial(
+            draw_costs,
+            points=points,
+            measure=MEASURES[measure],
+            systems=options.systems,
+            prompts=options.prompts,
+            items=len(decisions.clusters),
+        ),
         size=(10.5, 4.6),
         details={"points": list(map(_detail, points))},
         notes=_notes(usages, decisions, measure),
         sources=list(map(source_of, models)),
-    )  # fmt: skip
+    )
 
 
 def _ratio(second: float | None, first: float | None) -> float | None:
@@ -268,16 +276,14 @@ def _ranking(usage: RunUsage, options: JudgeCostOptions) -> int:
     return ranking_calls(options.systems, options.prompts, usage.view, usage.orders)
 
 
-def _pairwise(
-    decisions: ModelDecisions, usages: Sequence[RunUsage], seed: int
-) -> dict[tuple[int, int], tuple[AgreementEstimate, AgreementEstimate, AgreementEstimate]]:
-    """Return agreement, kappa and error consistency of each pair of models, in both orders of the pair."""
-    agreements: dict[tuple[int, int], tuple[AgreementEstimate, AgreementEstimate, AgreementEstimate]] = {}
-    for i, j in combinations(range(len(usages)), 2):
+def _pairwise(decisions: ModelDecisions, seed: int) -> dict[tuple[int, int], PairAgreement]:
+    """Return agreement, kappa and error consistency of each pair of models, by their numbers in ascending order."""
+    agreements: dict[tuple[int, int], PairAgreement] = {}
+    for i, j in combinations(range(len(decisions.chosen)), 2):
         first, second = decisions.chosen[i], decisions.chosen[j]
         share, kappa = agreement_kappa(first, second, decisions.counts, decisions.clusters, seed)
         (consistency,) = error_consistency(first == 0, second == 0, decisions.clusters, seed)
-        agreements[i, j] = agreements[j, i] = share, kappa, consistency
+        agreements[i, j] = share, kappa, consistency
     return agreements
 
 
@@ -329,16 +335,12 @@ def _interval(low: float, high: float) -> str:
     return f"{low:.3f} to {high:.3f}"
 
 
-def _agreement_table(
-    agreements: dict[tuple[int, int], tuple[AgreementEstimate, AgreementEstimate, AgreementEstimate]],
-    usages: Sequence[RunUsage],
-) -> ReportTable:
+def _agreement_table(agreements: Mapping[tuple[int, int], PairAgreement], usages: Sequence[RunUsage]) -> ReportTable:
     rows: list[list[Value]] = []
     for (i, j), (share, kappa, consistency) in agreements.items():
-        if i < j:
-            row: list[Value] = [f"{usages[i].label}, {usages[j].label}", share.value]
-            row += [kappa.value, _interval(kappa.low, kappa.high)]
-            rows.append([*row, consistency.value, _interval(consistency.low, consistency.high)])
+        row: list[Value] = [f"{usages[i].label}, {usages[j].label}", share.value]
+        row += [kappa.value, _interval(kappa.low, kappa.high)]
+        rows.append([*row, consistency.value, _interval(consistency.low, consistency.high)])
     columns = ("models", "agreement", "kappa", "95 %", "error consistency", "95 % of it")
     return ReportTable("Agreement of decisions between models", columns, rows)
 

@@ -14,8 +14,10 @@ import numpy as np
 
 from rewardbench import results
 from rewardbench.analysis.figures import short_name
+from rewardbench.analysis.judge_cost.counts import flops
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.errors import InputError
+from rewardbench.paths import home_path
 from rewardbench.results.scored import ModelScores
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Item, View
@@ -69,7 +71,7 @@ class RunUsage:
             return 0.0
         if self.tokens is None or self.parameters is None:
             return None
-        return 2.0 * self.parameters * self.tokens
+        return flops(self.parameters, self.tokens)
 
 
 def read_usage(result: ComparedResult, scored: ModelScores) -> RunUsage:
@@ -110,12 +112,7 @@ def read_manifest(result: ComparedResult, scored: ModelScores) -> Mapping[str, o
     manifest = getattr(result, "manifest", None)
     if isinstance(manifest, Mapping):
         return manifest
-    path = Path(fspath(result)) if isinstance(result, str | PathLike) else scored.path
-    if path.suffix == ".jsonl":
-        path = path.with_name(path.name.removesuffix("_outputs.jsonl") + ".json")
-    if not path.is_file():
-        return {}
-    return _mapping(results.read_object(path, "a result"), "manifest")
+    return results.read_manifest(home_path(fspath(result)) if isinstance(result, str | PathLike) else scored.path)
 
 
 def _mapping(record: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from functools import cache
 from hashlib import blake2b
 from math import isfinite, nan
 from typing import Protocol
 
-from rewardbench import scorers
 from rewardbench.analysis.map.cells import RuleClassifier
 from rewardbench.analysis.map.domains import Domain, planted_weights
 from rewardbench.analysis.map.prosody import split_words
 from rewardbench.errors import InputError
-from rewardbench.scoring import Batching, LoadedScorer
-from rewardbench.settings import ModelSpec
+from rewardbench.scoring import LoadedScorer
 
 MIN_LETTERS = 4
 """Shorter words do not count in the planted reward."""
@@ -111,8 +108,3 @@ class ModelReward:
             return self._scorer.score(self._prompt, text)
         except InputError:
             return nan
-
-
-def load_reward_model(spec: ModelSpec) -> LoadedScorer:
-    """Load a reward model to score texts."""
-    return LoadedScorer(scorers.load_scorer(spec), Batching(), ExitStack())

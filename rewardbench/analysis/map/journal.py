@@ -10,6 +10,7 @@ from functools import cache
 from math import isfinite
 from pathlib import Path
 
+from rewardbench.analysis.chatbench import rhymes, syllables
 from rewardbench.analysis.map.domains import MapCell
 from rewardbench.analysis.map.generators import GeneratedText
 from rewardbench.analysis.map.grammar import Genome
@@ -148,8 +149,11 @@ def _format_step(search: str, evaluations: Sequence[EvaluatedText]) -> str:
 
 @cache
 def source_hash() -> str:
-    """Return a hash of the code of this package: a run is never continued by other code than began it."""
+    """Return a hash of the code that decides texts and cells: a run is never continued by other code than began it."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    paths = sorted(Path(__file__).parent.glob("*.py"))
+    for table in (rhymes.TABLE, syllables.TABLE):
+        paths += [table, table.with_suffix(".py")]
+    for path in paths:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -9,6 +9,7 @@ import numpy as np
 from rewardbench.analysis.figures import BLUE, GREY, ORANGE, label_axes
 from rewardbench.analysis.map.search import Strategy
 from rewardbench.analysis.map.summary import MapSummary
+from rewardbench.stats.intervals import student
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,8 +58,6 @@ def _draw_cells(axes: Axes, summary: MapSummary) -> None:
 
 def _draw_curves(axes: Axes, summary: MapSummary) -> None:
     """Draw the QD scores; with several runs, their mean and its 95 % t interval."""
-    from scipy.stats import t
-
     runs = len(summary.runs)
     for strategy in summary.strategies:
         colour, dashes, label = LINES[strategy]
@@ -67,7 +66,7 @@ def _draw_curves(axes: Axes, summary: MapSummary) -> None:
         mean = curves.mean(0)
         axes.plot(texts, mean, color=colour, linestyle=dashes, linewidth=1.8, label=f"{label}: {mean[-1]:.1f}")
         if runs > 1:
-            half_width = t.ppf(0.975, runs - 1) * curves.std(0, ddof=1) / np.sqrt(runs)
+            half_width = student(runs - 1) * curves.std(0, ddof=1) / np.sqrt(runs)
             axes.fill_between(texts, mean - half_width, mean + half_width, color=colour, alpha=0.2, linewidth=0)
     offset = float(np.mean(summary.offsets))
     label_axes(

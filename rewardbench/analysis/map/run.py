@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from rewardbench.analysis.map.cells import CellClassifier, JudgeClassifier, RewardClassifier, RuleClassifier
 from rewardbench.analysis.map.domains import Domain, load_domain
 from rewardbench.analysis.map.endpoint import PREFIX, ChatEndpoint
-from rewardbench.analysis.map.fitness import PLANTED, Fitness, ModelReward, PlantedReward, load_reward_model
+from rewardbench.analysis.map.fitness import PLANTED, Fitness, ModelReward, PlantedReward
 from rewardbench.analysis.map.generators import load_generator
 from rewardbench.analysis.map.journal import FILE_NAME, MapJournal, source_hash
 from rewardbench.analysis.map.search import (
@@ -31,6 +31,7 @@ from rewardbench.console.progress import StepBar
 from rewardbench.console.terminal import make_console, printable_text
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path, write_whole
+from rewardbench.scoring import open_scorer
 from rewardbench.settings import ModelSpec
 
 
@@ -131,7 +132,7 @@ def _load_scoring(domain: Domain, model: ModelSpec, cells: str, seed: int) -> tu
         raise InputError(f"There are no cells by {cells!r}: name rules, model or openai:URL#MODEL.")
     if cells == "model" and is_planted:
         raise InputError("The planted reward does not read cells: leave out --cells model.")
-    scorer = None if is_planted else load_reward_model(model)
+    scorer = None if is_planted else open_scorer(model)
     fitness: Fitness = PlantedReward(domain, seed) if scorer is None else ModelReward(domain, scorer)
     if cells == "model" and scorer is not None:
         return fitness, RewardClassifier(domain, scorer)

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from rewardbench.analysis.map.domains import Attribute, Domain
 from rewardbench.analysis.map.search import SearchResult, Strategy
 from rewardbench.analysis.report import ReportTable, Value
+from rewardbench.stats import COVERAGE, normal
 
-Z95 = 1.959963984540054
-"""Half-width of a 95 % interval of a normal distribution, in standard errors."""
 EXCERPT = 60
 """Characters of a text in the table of elites."""
 MapRun = Mapping[Strategy, SearchResult]
@@ -156,7 +155,7 @@ class MapSummary:
         if count < 2:
             return total / count if count else nan, nan, count
         variance = max(squares - total**2 / count, 0.0) / (count - 1)
-        return total / count, Z95 * sqrt(variance / count), count
+        return total / count, normal(COVERAGE) * sqrt(variance / count), count
 
     def _elites_table(self) -> ReportTable:
         result = self.runs[0]["map-elites"]

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, sqrt
-from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
 from rewardbench import stats
-from rewardbench.analysis.chatbench.chains import Chain, hash_of_chains, read_chains
+from rewardbench.analysis.chatbench.chains import Chain, read_chains, reject_repeated
 from rewardbench.analysis.chatbench.judging import ScoredReplies, score_replies
 from rewardbench.analysis.chatbench.options import ChatOptions
-from rewardbench.analysis.chatbench.play import ChatRun, read_run
-from rewardbench.analysis.figures import COLOURS, MARKS, error_bars, label_axes, legend_name, short_name
+from rewardbench.analysis.chatbench.play import ChatRun, read_runs
+from rewardbench.analysis.figures import colour_and_mark, error_bars, label_axes, legend_name, short_name
 from rewardbench.analysis.mt.ratings import RatingMean, mean_rating, question_means, questions_needed
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value
@@ -73,10 +72,7 @@ def load_questions(path: str | Path | None = None) -> list[Chain]:
         InputError: if it cannot be read, or a question does not have two turns.
     """
     questions = read_chains(Path(path or QUESTIONS).expanduser(), TURNS, TURNS)
-    ids = [question.id for question in questions]
-    for id in ids:
-        if ids.count(id) > 1:
-            raise InputError(f"Two questions have the id {id!r}: rename one.")
+    reject_repeated(questions, "questions")
     return questions
 
 
@@ -96,13 +92,7 @@ def analyze(inputs: Sequence[ComparedResult], options: MtOptions) -> Report:
         raise InputError("mt needs a judge: pass --judge, and --judge_url if it is behind a server.")
     played = options.hold(questions, "mt")
     runs = [played] if played else []
-    for path in inputs:
-        if not isinstance(path, str | PathLike):
-            raise InputError("mt reads files of replies (.jsonl), not results of reward models.")
-        run = read_run(Path(fspath(path)).expanduser())
-        if run.settings.get("chains") != hash_of_chains(questions):
-            raise InputError(f"{path} has replies to other questions: pass the --questions of its run.")
-        runs.append(run)
+    runs += read_runs(inputs, questions, "mt", "questions", "--questions")
     if not runs:
         raise InputError("There are no replies to rate: pass --chat_model, or files of replies.")
     rated: list[RatedRun] = []
@@ -242,7 +232,7 @@ def _notes(rated: Sequence[RatedRun]) -> list[str]:
     for entry in rated:
         for reason in entry.scored.reasons:
             notes.append(f"Some replies of {entry.run.model} are unrated: {reason.rstrip('.')}.")
-        missing = sum(TURNS - len(replies) for replies in entry.run.replies.values())
+        missing = entry.ratings.size - sum(map(len, entry.run.replies.values()))
         if missing > 0:
             notes.append(f"{entry.run.model} has no reply to {missing} turns, which are unrated.")
     return notes
@@ -254,10 +244,11 @@ def draw_ratings(figure: Figure, rated: Sequence[RatedRun], judge: str) -> None:
     levels = np.arange(LOW, HIGH + 1)
     width = 0.8 / (TURNS * len(rated))
     for number, entry in enumerate(rated):
+        colour, _ = colour_and_mark(number)
         for turn in range(TURNS):
             counts = [int((np.round(entry.ratings[:, turn]) == level).sum()) for level in levels]
             shift = width * (TURNS * number + turn - (TURNS * len(rated) - 1) / 2)
-            left.bar(levels + shift, counts, width, color=COLOURS[number % len(COLOURS)], alpha=1.0 if turn else 0.55,
+            left.bar(levels + shift, counts, width, color=colour, alpha=1.0 if turn else 0.55,
                      hatch="//" if turn else "", edgecolor="white",
                      label=f"{legend_name(entry.run.model)}, turn {turn + 1}")  # fmt: skip
     left.set_xticks(levels)
@@ -274,8 +265,8 @@ def draw_ratings(figure: Figure, rated: Sequence[RatedRun], judge: str) -> None:
         places = np.arange(3) + 0.14 * (number - (len(rated) - 1) / 2)
         values = [mean.value for mean in means]
         errors = error_bars(values, [mean.low for mean in means], [mean.high for mean in means])
-        right.errorbar(places, values, yerr=errors, capsize=3, ms=7, ls="",
-                       marker=MARKS[number % len(MARKS)], color=COLOURS[number % len(COLOURS)])  # fmt: skip
+        colour, mark = colour_and_mark(number)
+        right.errorbar(places, values, yerr=errors, capsize=3, ms=7, ls="", marker=mark, color=colour)
     right.set_xticks(range(3), ["both turns", "turn 1", "turn 2"])
     right.set_xlim(-0.5, 2.5)
     right.set_ylim(LOW - 0.3, HIGH + 0.3)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from rewardbench.analysis.candidate_inputs import CandidateOptions, GoldPool, read_gold_pool
+from rewardbench.analysis.candidate_inputs import CandidateOptions, read_gold_pool
 from rewardbench.analysis.figures import COLOURS, GREY, MARKS, label_axes, legend_name
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.overoptimization.toy import toy_candidates
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
-from rewardbench.analysis.selection import best_of_n, choose_ns, kl_bound, limits, resample_curves
+from rewardbench.analysis.selection import best_of_n, by_size, choose_ns, kl_bound, limits, resample_curves
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.errors import InputError
 
@@ -162,29 +162,30 @@ def analyze(inputs: Sequence[ComparedResult], options: OveroptimizationOptions) 
             named[f"ensemble: {name}"] = combined
     ns = choose_ns(source.largest_n)
     clusters = source.pool.cluster_indices()
+    prompts = source.pool.by_prompt()
     curves: list[OptimizationCurve] = []
+    total = np.zeros((2, len(prompts), len(ns)))
     for name, values in named.items():
-        gold, proxy = _prompt_curves(source, values, ns)
+        gold, proxy = _prompt_curves(prompts, values, source.pool.gold, ns)
         curves.append(_summarize(name, gold, proxy, clusters, ns, options.seed))
+        if name in source.pool.scores:
+            total += np.stack([gold, proxy])
     if len(scores) > 1:
-        parts = [_prompt_curves(source, values, ns) for values in scores]
-        gold, proxy = np.mean(parts, axis=0)
+        gold, proxy = total / len(scores)
         curves.insert(0, _summarize("single", gold, proxy, clusters, ns, options.seed))
     report = _report(curves, ns, f"{len(source.pool.prompt_ids):,} prompts, gold: {source.gold_name}")
     return replace(report, notes=(*source.notes, *report.notes), sources=source.sources)
 
 
-def _prompt_curves(source: GoldPool, values: np.ndarray, ns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _prompt_curves(
+    prompts: Sequence[np.ndarray], proxy: np.ndarray, gold: np.ndarray, ns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the gold and the proxy curve of each prompt: [prompts, points] each."""
-    prompts = source.pool.by_prompt()
-    sizes = np.array(list(map(len, prompts)))
-    gold, proxy = np.empty((2, len(prompts), len(ns)))
-    for size in np.unique(sizes):
-        rows = np.flatnonzero(sizes == size)
-        indices = np.stack([prompts[row] for row in rows])
-        gold[rows] = best_of_n(values[indices], source.pool.gold[indices], ns)
-        proxy[rows] = best_of_n(values[indices], values[indices], ns)
-    return gold, proxy
+    gold_curves, proxy_curves = np.empty((2, len(prompts), len(ns)))
+    for rows, indices in by_size(prompts):
+        gold_curves[rows] = best_of_n(proxy[indices], gold[indices], ns)
+        proxy_curves[rows] = best_of_n(proxy[indices], proxy[indices], ns)
+    return gold_curves, proxy_curves
 
 
 def _summarize(

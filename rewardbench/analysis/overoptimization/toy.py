@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from rewardbench.analysis.linear_rewards import fit_linear
+
 QUALITIES, STYLES = 4, 20
 CLIFF, PENALTY = 2.2, 2.0
 COMPARISONS = 150
 LABEL_NOISE = 0.25
 RIDGE = 1.0
 PROXIES = 5
-STEPS = 15
-"""Newton steps of the training."""
 
 
 def toy_gold(features: np.ndarray) -> np.ndarray:
@@ -33,14 +33,7 @@ def train_proxy(random: np.random.Generator) -> np.ndarray:
     first, second = random.normal(size=(2, COMPARISONS, QUALITIES + STYLES))
     flips = random.random(COMPARISONS) < LABEL_NOISE
     labels = (toy_gold(first) > toy_gold(second)) ^ flips
-    differences = first - second
-    weights = np.zeros(QUALITIES + STYLES)
-    for _ in range(STEPS):
-        chances = 1 / (1 + np.exp(-differences @ weights))
-        gradient = differences.T @ (labels - chances) - RIDGE * weights
-        curvature = (differences * (chances * (1 - chances))[:, None]).T @ differences
-        weights += np.linalg.solve(curvature + RIDGE * np.eye(len(weights)), gradient)
-    return weights
+    return fit_linear(first - second, labels, RIDGE)
 
 
 def toy_candidates(random: np.random.Generator, prompts: int, candidates: int) -> tuple[np.ndarray, np.ndarray]:

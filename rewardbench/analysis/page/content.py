@@ -212,15 +212,8 @@ def _facts(scored: ModelScores) -> dict[str, str]:
         facts["judge protocol"] = scored.protocol
     if scored.fingerprint:
         facts["fingerprint"] = scored.fingerprint
-    manifest = object_field(_read_summary(scored.path), "manifest")
+    manifest = results.read_manifest(scored.path)
     return facts | dict(_flatten(object_field(manifest, "fingerprint")))
-
-
-def _read_summary(path: Path) -> JsonObject:
-    """Return the summary of a result, given its path or that of its rows; empty if there is none."""
-    if path.suffix == ".jsonl":
-        path = path.with_name(path.name.removesuffix("_outputs.jsonl") + ".json")
-    return results.read_object(path, "a result") if path.is_file() else {}
 
 
 def _flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:

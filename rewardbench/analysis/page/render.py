@@ -20,6 +20,7 @@ from rewardbench.results.breakdown_table import breakdown_tables
 from rewardbench.results.browse import ScoredItem, completions_of, decimal, prompt_of, side_of
 from rewardbench.types import Estimate, Metric
 
+FOLDER = Path(__file__).parent
 MOST_BYTES = 2_000_000
 """Largest page; pictures are left out of one that would be larger."""
 LONGEST_TEXT = 800
@@ -191,9 +192,6 @@ def _safe(value: object) -> Markup:
 
 def _render(template: str, **values: object) -> str:
     return _ENVIRONMENT.get_template(template).render(**values)
-
-
-FOLDER = Path(__file__).parent
 
 
 def _environment() -> Environment:

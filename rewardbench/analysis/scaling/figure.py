@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import BLUE, COLOURS, GREY, MARKS, ORANGE, label_axes
+from rewardbench.analysis.figures import BLUE, GREY, ORANGE, colour_and_mark, label_axes
 from rewardbench.analysis.scaling.fit import MixedFit, Slope
 from rewardbench.analysis.scaling.table import SizedModel
-from rewardbench.lint.arrays import Floats
+from rewardbench.metrics.temperature import sigmoid
 from rewardbench.stats import wilson
 from rewardbench.stats.intervals import student
 
@@ -22,11 +22,6 @@ MOST_FAMILIES = 12
 """Families with a mark and a name of their own; others are grey."""
 MOST_ROWS = 18
 TICKS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
-
-
-def expit(y: Floats) -> Floats:
-    """Return 1 / (1 + exp(-y))."""
-    return np.asarray(1 / (1 + np.exp(-y)))
 
 
 def size_label(parameters: float) -> str:
@@ -64,8 +59,8 @@ def _draw_models(axes: Axes, models: Sequence[SizedModel], fit: MixedFit) -> Non
         families.setdefault(model.family, []).append(model)
     for number, (family, members) in enumerate(families.items()):
         is_named = number < MOST_FAMILIES
-        colour = COLOURS[number % len(COLOURS)] if is_named else GREY
-        mark = MARKS[(number + number // len(COLOURS)) % len(MARKS)]
+        colour, mark = colour_and_mark(number)
+        colour = colour if is_named else GREY
         sizes, points = np.array([(model.parameters, model.accuracy) for model in members]).T
         label = family[:34] if is_named else None
         axes.plot(
@@ -79,8 +74,8 @@ def _draw_models(axes: Axes, models: Sequence[SizedModel], fit: MixedFit) -> Non
     freedom = len(models) - len(families) - 1
     half = student(freedom) * fit.errors(x) if freedom > 0 else 0 * x
     y = fit.predict(x)
-    axes.plot(10**x, expit(y), "--", color="black", linewidth=1.6, label="average family (fit)")
-    axes.fill_between(10**x, expit(y - half), expit(y + half), color=GREY, alpha=0.2, linewidth=0)
+    axes.plot(10**x, sigmoid(y), "--", color="black", linewidth=1.6, label="average family (fit)")
+    axes.fill_between(10**x, sigmoid(y - half), sigmoid(y + half), color=GREY, alpha=0.2, linewidth=0)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, place: size_label(value))
     axes.set_yscale("logit", one_half="0.5")

@@ -11,11 +11,12 @@ import numpy as np
 
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value
-from rewardbench.analysis.scaling.figure import draw_scaling, expit, size_label
+from rewardbench.analysis.scaling.figure import draw_scaling, size_label
 from rewardbench.analysis.scaling.fit import MixedFit, Slope, fit_mixed, fit_within, logit
 from rewardbench.analysis.scaling.table import SizedModel, read_models
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.lint.arrays import Floats, Indices
+from rewardbench.metrics.temperature import sigmoid
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def analyze(inputs: Sequence[ComparedResult], options: ScalingOptions) -> Report
 
 def as_arrays(models: Sequence[SizedModel]) -> tuple[Floats, Floats, Indices, list[str]]:
     """Return log10 parameters, logit accuracy and number of the family, all [models], and the names of the families."""
-    names = list(dict.fromkeys(model.family for model in models))
+    numbers: dict[str, int] = {}
     x: list[float] = []
     accuracies: list[float] = []
     items: list[float] = []
@@ -86,9 +87,9 @@ def as_arrays(models: Sequence[SizedModel]) -> tuple[Floats, Floats, Indices, li
         x.append(model.parameters)
         accuracies.append(model.accuracy)
         items.append(model.n)
-        family.append(names.index(model.family))
+        family.append(numbers.setdefault(model.family, len(numbers)))
     y = logit(np.array(accuracies), np.array(items, dtype=float))
-    return np.log10(x), y, np.array(family, dtype=np.int64), names
+    return np.log10(x), y, np.array(family, dtype=np.int64), list(numbers)
 
 
 def leave_family_out(models: Sequence[SizedModel]) -> list[LeftOut]:
@@ -102,7 +103,7 @@ def leave_family_out(models: Sequence[SizedModel]) -> list[LeftOut]:
             _, others = np.unique(family[~inside], return_inverse=True)
             fit = fit_mixed(x[~inside], y[~inside], others.astype(np.int64))
             slope = fit.slope
-            error = float(np.abs(expit(fit.predict(x[inside])) - expit(y[inside])).mean())
+            error = float(np.abs(sigmoid(fit.predict(x[inside])) - sigmoid(y[inside])).mean())
         sizes = 10 ** x[inside]
         slope_inside = fit_within(x[inside], y[inside], np.zeros(int(inside.sum()), dtype=np.int64))
         rows.append(
@@ -180,7 +181,7 @@ def _sentence(models: Sequence[SizedModel], families: int, fit: MixedFit) -> str
     """Return what ten times the parameters gain."""
     slope = fit.slope
     x, *_ = as_arrays(models)
-    middle = float(expit(fit.predict(x.mean(keepdims=True)))[0])
+    middle = float(sigmoid(fit.predict(x.mean(keepdims=True)))[0])
     if not slope.low <= 0 <= slope.high:
         points: list[float] = []
         for limit in (slope.value, slope.low, slope.high):
@@ -196,7 +197,7 @@ def _sentence(models: Sequence[SizedModel], families: int, fit: MixedFit) -> str
 
 
 def _moved(share: float, logits: float) -> float:
-    return float(expit(np.array([np.log(share / (1 - share)) + np.clip(logits, -50, 50)]))[0])
+    return float(sigmoid(np.array([np.log(share / (1 - share)) + logits]))[0])
 
 
 def _notes(models: Sequence[SizedModel], small: Sequence[str], families: int) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from rewardbench.analysis.report import Report, ReportTable, Value, parse_bars
-from rewardbench.analysis.scaling.figure import draw_scaling, expit
+from rewardbench.analysis.scaling.figure import draw_scaling
 from rewardbench.analysis.scaling.fit import fit_mixed
 from rewardbench.analysis.scaling.run import as_arrays
 from rewardbench.analysis.scaling.table import SizedModel
+from rewardbench.metrics.temperature import sigmoid
 
 SEEDS, ITEMS, SLOPE = 100, 2000, 0.35
 FAMILIES, SIZES = 4, (0.5e9, 1.5e9, 7e9, 14e9, 70e9)
@@ -25,7 +26,7 @@ def simulate(seed: int, slope: float = SLOPE) -> list[SizedModel]:
         level = 0.7 + BETWEEN * random.standard_normal()
         for size in SIZES:
             logits = level + slope * np.log10(size / 7e9) + WITHIN * random.standard_normal()
-            right = random.binomial(ITEMS, float(expit(np.array([logits]))[0]))
+            right = random.binomial(ITEMS, float(sigmoid(np.array([logits]))[0]))
             models.append(SizedModel(f"family-{family}-{size:.3g}", size, f"family {family}", right / ITEMS, ITEMS))
     return models
 

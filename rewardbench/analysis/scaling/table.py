@@ -20,6 +20,8 @@ from rewardbench.types import Result
 TABLES = (".csv", ".tsv", ".jsonl")
 COLUMNS = ("model", "parameters", "family", "accuracy")
 FEWEST_SIZES = 3
+MOST_FAMILIES = 200
+"""Maximum number of families, each of which is left out once."""
 UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
@@ -48,8 +50,8 @@ def read_models(inputs: Sequence[ComparedResult], drop_small: bool = False) -> t
         The models, and the names of the families that were left out.
 
     Raises:
-        InputError: if a value is missing or unfit, results are of different suites, or a family has fewer than three
-            sizes.
+        InputError: if a value is missing or unfit, results are of different suites, a family has fewer than three
+            sizes, or there are too many families.
     """
     models = _read(inputs)
     sizes: dict[str, set[float]] = {}
@@ -61,7 +63,13 @@ def read_models(inputs: Sequence[ComparedResult], drop_small: bool = False) -> t
             f"Scaling needs at least {FEWEST_SIZES} sizes in each family, and {_names(small)} {_has(small)} fewer: add "
             "models, or leave such families out with --drop_small."
         )
-    return [model for model in models if model.family not in small], small
+    remaining = [model for model in models if len(sizes[model.family]) >= FEWEST_SIZES]
+    if len(sizes) - len(small) > MOST_FAMILIES:
+        raise InputError(
+            f"There are {len(sizes) - len(small):,} families of models, and scaling compares at most {MOST_FAMILIES}: "
+            "give each model the name of its family, without its size."
+        )
+    return remaining, small
 
 
 def _names(families: Sequence[str]) -> str:

@@ -36,7 +36,7 @@ FEWEST = 20
 
 @dataclass(frozen=True)
 class LabelledComparisons:
-    """LabelledPairs with ties, and where they come from.
+    """Comparisons with ties, and where they come from.
 
     Attributes:
         model: name of the model, or of the table.
@@ -53,7 +53,7 @@ class LabelledComparisons:
 
 @dataclass
 class _Collector:
-    """LabelledPairs that are being read."""
+    """Comparisons that are being read."""
 
     scores: list[tuple[float, float]]
     outcomes: list[int]

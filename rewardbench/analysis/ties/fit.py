@@ -139,7 +139,7 @@ def summarize_loss(name: str, losses: FloatArray, baseline: FloatArray, clusters
     _, codes = np.unique(clusters, return_inverse=True)
     sums = np.bincount(codes, gaps - difference)
     error = sqrt(len(sums) / max(1, len(sums) - 1) * float(sums @ sums)) / len(losses)
-    half = stats.normal(0.95) * error
+    half = stats.normal(stats.COVERAGE) * error
     return Loss(name, float(losses.mean()), difference, difference - half, difference + half)
 
 

@@ -18,11 +18,11 @@ from math import exp, log, sinh
 import numpy as np
 
 from rewardbench.metrics.temperature import FloatArray, IntArray, root_mean_square, sigmoid
-from rewardbench.stats import normal
+from rewardbench.stats import COVERAGE, normal
 
 FIRST, TIE, SECOND = 0, 1, 2
 """Columns of the arrays of probabilities."""
-_Z = normal(0.95)
+_Z = normal(COVERAGE)
 _MOST_BETA, _MOST_LOG_NU, _LEAST_LOG_THETA, _MOST_LOG_THETA = 1e4, 25.0, 1e-6, 25.0
 """Bounds of the parameters; beta is that of differences with root mean square 1."""
 _STEEP = 20.0
