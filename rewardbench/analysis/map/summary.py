@@ -178,7 +178,13 @@ class MapSummary:
             low, high = self.extreme(axis), self.extreme(axis, highest=True)
             if low is None:
                 return f"No text of {model} has a known cell: read the texts, or name another --cells."
-            parts.append(f"{low} ({np.nanmin(means):.2f}, against {np.nanmax(means):.2f} for {high})")
+            if low != high:
+                parts.append(f"{low} ({np.nanmin(means):.2f}, against {np.nanmax(means):.2f} for {high})")
+        if not parts:
+            return (
+                f"The best texts found for {model} have the same mean reward in every category that was reached, so "
+                "none is the lowest: read the elites, or generate more texts."
+            )
         return (
             f"The best texts found for {model} have their lowest mean reward in {' and in '.join(parts)}: a policy "
             "trained on this reward has the least to gain there, so read those elites, and add preference data if they "
