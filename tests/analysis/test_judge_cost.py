@@ -70,6 +70,12 @@ def test_ties_are_decisions_that_chance_repeats():
     assert isnan(kappa.value)
 
 
+def test_models_that_decide_nothing_have_no_kappa():
+    report = judge_cost.analyze([scores_of("a", [0.0] * 4), scores_of("b", [0.0] * 4)], judge_cost.JudgeCostOptions())
+    assert "their decisions are all ties, so nothing is known of their agreement" in report.sentence
+    assert "nan" not in report.sentence
+
+
 def test_clusters_widen_the_interval():
     random = np.random.default_rng(0)
     first = np.repeat(random.integers(0, 2, 60), 5)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
 from rewardbench.analysis.features.study import FeatureEffect, FeatureStudy, token_ids
+from rewardbench.console.html_text import escaped, make_environment
 from rewardbench.console.terminal import printable
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -105,9 +107,9 @@ def _raw_text(study: FeatureStudy, token: int) -> str:
     return str(study.scorer.chat.tokenizer.decode([token])).replace("\n", "⏎ ")
 
 
-def _one_line(value: object) -> object:
-    """Write the unprintable characters of a text as escapes, before it is escaped for HTML."""
-    return printable(value) if isinstance(value, str) else value
+def _one_line(value: object) -> Markup:
+    """Escape a value for HTML; the unprintable characters of a text become Python escapes."""
+    return escaped(printable(value) if isinstance(value, str) else value)
 
 
 def render_page(study: FeatureStudy, shown: int, sentence: str) -> str:
@@ -118,17 +120,15 @@ def render_page(study: FeatureStudy, shown: int, sentence: str) -> str:
         shown: number of features on the page.
         sentence: what the figures say.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_one_line
-    )
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(
-        study=study,
-        model=study.scorer.name,
-        tokens=int(study.activations.starts[-1]),
-        cards=make_cards(study, shown),
-        sentence=sentence,
-        shades=SHADES,
+    return (
+        make_environment(TEMPLATE.parent, _one_line)
+        .get_template(TEMPLATE.name)
+        .render(
+            study=study,
+            model=study.scorer.name,
+            tokens=int(study.activations.starts[-1]),
+            cards=make_cards(study, shown),
+            sentence=sentence,
+            shades=SHADES,
+        )
     )
