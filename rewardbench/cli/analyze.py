@@ -187,7 +187,7 @@ def _run(row: AnalysisRow, inputs: list[str], build: Callable[[], object], outpu
     report = replace(report, bars=(*report.bars, *checks))
     missed = report.missed()
     if output.as_json:
-        echo_json(report.to_json())
+        echo_json({**report.to_json(), "files": files})
     else:
         _print_report(report, files)
     if missed:

@@ -127,7 +127,6 @@ LEAKS = {
     "one word": lambda text: (f"{text} indeed so", f"so {text}"),
     "first different word": lambda text: (f"Well, {text}", f"But, {text}"),
     "! and ?": lambda text: (text, f"What? {text}"),
-    "words of the prompt": lambda text: (f"{text} moor", f"{text} lake"),
 }
 
 
@@ -143,11 +142,8 @@ def test_a_leak_of_any_kind_is_flagged(feature, prefix):
             texts = [LEAKS[feature](texts[0])[0], LEAKS[feature](texts[1])[1]]
         items.append(pair(f"i{n}", *(prefix + text for text in texts), "" if prefix else "Where is the moor?"))
     leaks = {leak.feature: leak for leak in audit.find_leaks(items, [item.id for item in items], 0.65)}
-    if prefix and feature == "words of the prompt":
-        assert leaks["one word"].flagged  # the prompt is not known apart from the text
-    else:
-        assert leaks[feature].flagged
-        assert leaks[feature].size == pytest.approx(0.875, abs=0.08)
+    assert leaks[feature].flagged
+    assert leaks[feature].size == pytest.approx(0.875, abs=0.08)
 
 
 def test_words_that_a_mirror_exchanges_are_no_leak():

@@ -100,6 +100,7 @@ def test_one_family_and_unknown_n_are_enough(tmp_path):
     assert report.values["sampling_sd"] is None
     assert report.values["prediction_error"] is None
     assert report.values["sd_between_families"] == 0
+    assert "1 family" in report.sentence
     draw_report(report, tmp_path / "scaling.png")
 
 

@@ -23,7 +23,6 @@ from rewardbench.lint.shortcuts import (
     item_texts,
     number_groups,
     pair_credit,
-    word_overlap,
 )
 from rewardbench.metrics import writer
 from rewardbench.types import Item
@@ -45,7 +44,6 @@ FEATURES: Mapping[str, Shortcut] = {
     "punctuation": lambda prompt, response: len(PUNCTUATION.findall(response)),
     "! and ?": lambda prompt, response: len(SENTENCE_MARK.findall(response)),
     "outer space": lambda prompt, response: len(response) - len(response.strip()),
-    "words of the prompt": word_overlap,
 }
 """Features of a text; texts that contain the rendered prompt have the same values plus that of the prompt."""
 SOURCE, OPENING, ENDING, WORD = "source", "first different word", "last different character", "one word"
@@ -53,6 +51,8 @@ SOURCE, OPENING, ENDING, WORD = "source", "first different word", "last differen
 and the presence of the word that separates right and wrong responses best."""
 READ = 2_000
 """Characters of a text, from its start, whose words are compared."""
+COUNTED = 20_000
+"""Items whose words are counted."""
 FOLDS = 5
 ALL = "all"
 
@@ -213,40 +213,49 @@ def category_credits(items: Sequence[Item], categories: Sequence[tuple[str, ...]
 def word_credits(items: Sequence[Item], folds: Indices) -> list[float]:
     """Predict the right completion of each pair from the presence of one word: [items].
 
-    The word is the one that separates right and wrong responses of the item's subset best in the other four folds.
+    The word is the one that separates right and wrong responses of the item's subset best in the other four folds, of
+    at most `COUNTED` random items; so memory does not grow with the number of items.
     """
     counts: dict[tuple[str, int], Counter[str]] = {}
-    differences: list[tuple[set[str], set[str]]] = []
-    for item, fold in zip(items, folds.tolist(), strict=True):
-        right, wrong = _words_of_pair(item)
-        differences.append((right - wrong, wrong - right))
-        counter = counts.setdefault((item.subset, fold), Counter())
+    for place in np.random.default_rng(0).permutation(len(items))[:COUNTED].tolist():
+        item, (right, wrong) = items[place], map(distinct_words, _pair_texts(items[place]))
+        counter = counts.setdefault((item.subset, int(folds[place])), Counter())
         counter.update(right - wrong)
         counter.subtract(wrong - right)
-    best = {key: _best_word(key, counts) for key in counts}
+    best: dict[tuple[str, int], tuple[re.Pattern[str] | None, int]] = {}
     credits: list[float] = []
-    for item, fold, (right, wrong) in zip(items, folds.tolist(), differences, strict=True):
-        word, sign = best[item.subset, fold]
-        credits.append(0.5 + 0.5 * sign * ((word in right) - (word in wrong)))
+    for item, fold in zip(items, folds.tolist(), strict=True):
+        key = item.subset, fold
+        if key not in best:
+            best[key] = _best_word(key, counts)
+        pattern, sign = best[key]
+        in_right, in_wrong = (bool(pattern and pattern.search(text)) for text in _pair_texts(item))
+        credits.append(0.5 + 0.5 * sign * (in_right - in_wrong))
     return credits
 
 
-def _words_of_pair(item: Item) -> tuple[set[str], set[str]]:
-    """Return the distinct words of the right and of the wrong completion; empty if the item is no pair."""
+def _pair_texts(item: Item) -> tuple[str, str]:
+    """Return the beginnings of the right and of the wrong completion in lower case; empty if the item is no pair."""
     _, completions = item_texts(item)
     if len(completions) != 2:
-        return set(), set()
-    return distinct_words(completions[0][:READ]), distinct_words(completions[1][:READ])
+        return "", ""
+    return completions[0][:READ].lower(), completions[1][:READ].lower()
 
 
-def _best_word(key: tuple[str, int], counts: Mapping[tuple[str, int], Counter[str]]) -> tuple[str, int]:
-    """Return the word with the largest surplus in one side in the other folds of a subset, and its side, 1 if right."""
+def _best_word(
+    key: tuple[str, int], counts: Mapping[tuple[str, int], Counter[str]]
+) -> tuple[re.Pattern[str] | None, int]:
+    """Return a pattern of the word with the largest surplus on one side in the other folds of a subset, and its side.
+
+    The side is 1 if right responses have the word, -1 if wrong ones have it; there is no pattern without words.
+    """
     subset, fold = key
     total: Counter[str] = Counter()
     for number in range(FOLDS):
         if number != fold:
             total.update(counts.get((subset, number), {}))
     if not total:
-        return "", 0
+        return None, 0
     word = max(total, key=lambda name: (abs(total[name]), name))
-    return word, 1 if total[word] > 0 else -1
+    boundary = r"\b" if word[0].isalnum() or word[0] == "_" else ""
+    return re.compile(f"{boundary}{re.escape(word)}{boundary}"), 1 if total[word] > 0 else -1

@@ -288,7 +288,7 @@ def _sentence(
     """Say what follows from accuracy, agreement and cost."""
     gap = second.accuracy.value - first.accuracy.value
     ratio = _ratio(_amount(second.usage, measure), _amount(first.usage, measure))
-    cost = "an unknown multiple" if ratio is None else f"{ratio:.3g} times"
+    cost = "an unknown multiple of" if ratio is None else f"{ratio:.3g} times"
     agree = f"agree with kappa {kappa.value:.2f} ({kappa.low:.2f} to {kappa.high:.2f})"
     if isnan(kappa.value):
         agree = "are all ties, so nothing is known of their agreement"

@@ -162,7 +162,8 @@ class _WithoutTexts(ast.NodeTransformer):
     def visit_Import(self, node: ast.Import) -> None:
         """Remove an import."""
 
-    visit_ImportFrom = visit_Import  # noqa: N815
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        """Remove an import."""
 
 
 @cache
