@@ -21,6 +21,7 @@ from rewardbench.analysis.ceiling.noise import (
     majority_ceiling,
     pair_agreement,
 )
+from rewardbench.analysis.figures import legend_name, short_name
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, source_of
 from rewardbench.comparison.compare import ComparedResult, read_compared
@@ -289,7 +290,7 @@ def _point(noise: Noise) -> tuple[float, float, float]:
 
 def _lines(models: Sequence[CappedModel]) -> list[tuple[str, float]]:
     """Return the name and the accuracy of each model."""
-    return [(f"{model.model[:28]} (n {model.items:,})", model.value) for model in models]
+    return [(f"{legend_name(short_name(model.model))} (n {model.items:,})", model.value) for model in models]
 
 
 def _sentence(
@@ -311,8 +312,8 @@ def _sentence(
         best = max(models, key=lambda model: model.value)
         low, high = best.share
         sentence += (
-            f"; {best.model} reaches {best.value:.1%}, which is {best.share_value:.0%} of the ceiling of one annotator "
-            f"(95 % interval {low:.0%} to {high:.0%})"
+            f"; {short_name(best.model)} reaches {best.value:.1%}, which is {best.share_value:.0%} of the ceiling of "
+            f"one annotator (95 % interval {low:.0%} to {high:.0%})"
         )
     flagged = [test for test in tests if test.flagged]
     if flagged:

@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from rewardbench.analysis.features.study import FeatureEffect, FeatureStudy, token_ids
+from rewardbench.analysis.figures import short_name
 from rewardbench.console.html_text import escaped, make_environment
 from rewardbench.console.terminal import printable
 
@@ -125,7 +126,7 @@ def render_page(study: FeatureStudy, shown: int, sentence: str) -> str:
         .get_template(TEMPLATE.name)
         .render(
             study=study,
-            model=study.scorer.name,
+            model=short_name(study.scorer.name),
             tokens=int(study.activations.starts[-1]),
             cards=make_cards(study, shown),
             sentence=sentence,
