@@ -38,7 +38,7 @@ def distinct_words(text: str) -> set[str]:
     >>> sorted(distinct_words("No, no: YES"))
     [',', ':', 'no', 'yes']
     """
-    return {word.group() for word in WORD.finditer(text[:LONGEST].lower())}
+    return set(WORD.findall(text[:LONGEST].lower()))
 
 
 def word_overlap(prompt: str, response: str) -> float:

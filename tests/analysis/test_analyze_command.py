@@ -71,7 +71,9 @@ def test_the_command_prints_and_writes_the_report(coin, capsys):
 
 def test_json_has_the_same_figures(coin, capsys):
     assert run("coin", "--json", "--output_dir", "here") == 0
-    assert json.loads(capsys.readouterr().out)["values"] == {"throws": 5, "share": 0.12345, "model": None}
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["values"] == {"throws": 5, "share": 0.12345, "model": None}
+    assert printed["files"] == {"report": "here/coin.json", "figure": "here/coin.png"}
     assert (coin / "here" / "coin.json").is_file()
 
 

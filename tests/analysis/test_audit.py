@@ -10,7 +10,7 @@ import pytest
 import synthetic
 
 from rewardbench.analysis import audit
-from rewardbench.analysis.audit.selftest import PAIRS, simulate_margins, simulate_results
+from rewardbench.analysis.audit.selftest import PAIRS, WORDS, simulate_margins, simulate_results
 from rewardbench.analysis.output import draw_report
 from rewardbench.errors import InputError
 from rewardbench.results.scored import ModelScores
@@ -143,6 +143,40 @@ def test_a_large_conflict_names_three_other_items():
     items += [pair(f"j{n}", f"right {n}", f"wrong {n}", prompt=f"{n}?") for n in range(40)]
     report = audit.analyze(two_results(items), audit.AuditOptions())
     assert report.tables[0].rows[0][2] == "same pair, other label: i1, i2, i3"
+
+
+LEAKS = {
+    "last different character": lambda text: (f"{text}.", text),
+    "outer space": lambda text: (text, f"{text} "),
+    "capitals": lambda text: (text.upper(), text),
+    "one word": lambda text: (f"{text} indeed so", f"so {text}"),
+    "first different word": lambda text: (f"Well, {text}", f"But, {text}"),
+    "! and ?": lambda text: (text, f"What? {text}"),
+}
+
+
+@pytest.mark.parametrize("feature", LEAKS)
+@pytest.mark.parametrize("prefix", ["", "<user>Where is the moor?<bot>"])
+def test_a_leak_of_any_kind_is_flagged(feature, prefix):
+    """Of four pairs three have the leak; stored results may have the rendered prompt in the text."""
+    random = np.random.default_rng(0)
+    items = []
+    for n in range(200):
+        texts = [" ".join(random.permutation(WORDS)[:9]) for _ in range(2)]
+        if n % 4:
+            texts = [LEAKS[feature](texts[0])[0], LEAKS[feature](texts[1])[1]]
+        items.append(pair(f"i{n}", *(prefix + text for text in texts), "" if prefix else "Where is the moor?"))
+    leaks = {leak.feature: leak for leak in audit.find_leaks(items, [item.id for item in items], 0.65)}
+    assert leaks[feature].flagged
+    assert leaks[feature].size == pytest.approx(0.875, abs=0.08)
+
+
+def test_words_that_a_mirror_exchanges_are_no_leak():
+    items = []
+    for n in range(200):
+        texts = ("take the tram", "take the bus")
+        items.append(replace(pair(f"i{n}", *(texts if n % 2 else texts[::-1])), group=f"g{n // 2}"))
+    assert not any(leak.flagged for leak in audit.find_leaks(items, [item.group for item in items], 0.65))
 
 
 def test_a_pair_of_equal_completions_is_reported_even_where_no_model_is_above_chance(tmp_path):

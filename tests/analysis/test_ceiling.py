@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import nan
 
 import numpy as np
+import pandas as pd
 import pytest
 import synthetic
 from scipy.stats import ttest_ind
@@ -223,7 +224,9 @@ def test_times_are_numbers_or_dates(tmp_path):
     ("rows", "message"),
     [
         ([], "has no rows"),
-        ([("i", "a", "x"), ("i", "b", " ")], "has no label in row 2"),
+        ([("i", "a", "x"), ("i", "", "x")], "has no annotator in row 2"),
+        ([("i", "a", "x"), ("i", "b", " ")], "has one annotator for each item"),
+        ([("i", "a", " ")], "has one annotator for each item"),
         ([("i", "a", "x"), ("i", "a", "y")], "has item 'i' twice by annotator 'a': keep one row"),
         ([("i", "a", "x"), ("j", "b", "y")], "has one annotator for each item"),
         ([(n, a, n) for n in range(60) for a in "ab"], "has 60 different labels"),
@@ -266,6 +269,64 @@ def test_a_result_without_annotated_items_is_rejected(tmp_path):
     annotations = write(tmp_path / "a.csv", [("i", "a", "x"), ("i", "b", "y")])
     with pytest.raises(InputError, match="has none of the annotated items"):
         ceiling.analyze([path], ceiling.CeilingOptions(annotations=annotations))
+
+
+def test_missing_ratings_are_left_out(tmp_path):
+    rows = [(n, a, "" if (n, a) in {(0, "a"), (3, "b"), (4, "c")} else n % 2) for n in range(20) for a in "abc"]
+    report = ceiling.analyze([], ceiling.CeilingOptions(annotations=write(tmp_path / "a.csv", rows)))
+    assert report.values["missing_labels"] == 3
+    assert report.values["annotations"] == 57
+    assert report.values["agreement"] == 1.0
+    assert "3 rows without a label were left out." in report.notes
+    frame = pd.DataFrame(rows, columns=["item", "annotator", "label"]).replace("", nan)
+    frame.astype({"item": str, "label": float}).to_parquet(tmp_path / "a.parquet")
+    stored = ceiling.read_annotations(str(tmp_path / "a.parquet"))
+    assert (stored.missing, list(stored.labels)) == (3, ["0.0", "1.0"])
+
+
+def test_annotators_who_guess_give_no_ceiling(tmp_path):
+    suite = synthetic.singles(60)
+    path = synthetic.store(tmp_path, suite, synthetic.scores(suite, 0.8), "model")
+    rows = []
+    for n, item in enumerate(suite.items):  # two annotators who never agree
+        rows += [(item.id, "a", ("chosen", "rejected")[n % 2]), (item.id, "b", ("rejected", "chosen")[n % 2])]
+    labels = write(tmp_path / "labels.csv", rows)
+    report = ceiling.analyze([path], ceiling.CeilingOptions(annotations=labels))
+    assert (report.values["flip"], report.values["ceiling"]) == (0.5, 0.5)
+    assert report.sentence.startswith("Labels of annotators agree in 0% of comparisons, no more often than by chance")
+    assert "mislabel" not in report.sentence
+    assert "which is" not in report.sentence
+    draw_report(report, tmp_path / "ceiling.png")
+
+
+def test_an_adversarial_annotator_is_named(tmp_path):
+    """All annotators differ significantly from the others; the one who falls below them is named."""
+    annotations, truth = simulate(0, np.array([0.1, 0.1, 0.1, 0.1, 0.9])[:, None])
+    rows = zip(annotations.item, annotations.annotator, np.where(annotations.label, "chosen", "rejected"), strict=True)
+    report = ceiling.analyze([], ceiling.CeilingOptions(annotations=write(tmp_path / "a.csv", rows)))
+    assert report.values["flagged_annotators"] == 5
+    assert "look at annotator 4 first" in report.sentence
+    assert "Right less often than chance, so perhaps with reversed labels: 4." in report.notes
+    assert report.values["labels_against_majority"] < 200
+    assert len(truth) == report.values["annotated_items"]
+
+
+def test_drift_of_two_annotators_is_of_either(tmp_path):
+    flips = np.full((2, 1000), 0.05)
+    flips[1] = np.linspace(0.0, 0.6, 1000)
+    annotations, _ = simulate(0, flips, 1000)
+    columns = (annotations.item, annotations.annotator, annotations.label, annotations.item)
+    path = write(tmp_path / "a.csv", zip(*columns, strict=True), ("item", "annotator", "label", "time"))
+    report = ceiling.analyze([], ceiling.CeilingOptions(annotations=path))
+    assert report.sentence.endswith("or at the other annotator: of two, both have the same agreement.")
+
+
+def test_one_label_only_is_no_noise(tmp_path):
+    rows = [(n, a, "chosen") for n in range(20) for a in "ab"]
+    report = ceiling.analyze([], ceiling.CeilingOptions(annotations=write(tmp_path / "a.csv", rows)))
+    assert report.values["ceiling"] == 1
+    assert np.isnan(report.values["alpha"])
+    draw_report(report, tmp_path / "ceiling.png")
 
 
 def test_one_annotated_item_is_enough(tmp_path):

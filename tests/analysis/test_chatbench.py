@@ -11,7 +11,7 @@ from judge_answers import messages_of
 from local_judges import make_judge
 
 from rewardbench.analysis import chatbench
-from rewardbench.analysis.chatbench.chains import load_chains
+from rewardbench.analysis.chatbench.chains import hash_of_chains, load_chains
 from rewardbench.analysis.chatbench.comparison import compare_runs, half_width, mcnemar, score_run, survival
 from rewardbench.analysis.chatbench.judging import (
     area_under_curve,
@@ -22,7 +22,7 @@ from rewardbench.analysis.chatbench.judging import (
 from rewardbench.analysis.chatbench.play import read_run
 from rewardbench.analysis.chatbench.references import WRONG_REPLY, reference_errors, verify_references
 from rewardbench.analysis.chatbench.verify import VerifiedTurn, verify
-from rewardbench.analysis.output import write_report
+from rewardbench.analysis.output import draw_report, write_report
 from rewardbench.errors import InputError
 from rewardbench.settings import ModelSpec
 
@@ -94,7 +94,7 @@ def test_the_example_has_one_wrong_reply(seed):
     (run,) = report.details["runs"]
     wrong = [turn["turn"] for turn in run["turns"] if turn["reply"] == WRONG_REPLY]
     assert report.values["prefix"] == f"{wrong[0]}/8"
-    assert isnan(report.values["detectable_difference"])
+    assert report.values["detectable_difference"] is None
 
 
 def test_a_served_chat_model_gets_its_own_replies_and_is_asked_once(chains_file, server, tmp_path):
@@ -248,6 +248,41 @@ def test_missing_replies_fail():
     chains = load_chains()[:2]
     verified = verify(chains, {})
     assert not any(turn.passes for turn in verified)
+
+
+LENIENT = """
+- id: lenient
+  turns:
+    - {user: "Be brief.", checks: {words: [null, 9], holds: "len(r) < 9"}}
+    - {user: "Hi."}
+    - {user: "No lists, please.", checks: {items: [null, 0]}}
+"""
+
+
+def test_a_model_that_says_nothing_passes_no_turn(tmp_path, monkeypatch):
+    """Rules with an upper limit only would let an empty reply pass."""
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    path = tmp_path / "chains.yaml"
+    path.write_text(LENIENT, encoding="utf-8")
+    with FakeJudge(Behaviour(decide=always(" \n"))) as fake:
+        chat_model = f"openai:{fake.base_url}#silent"
+        report = chatbench.analyze([], options(str(path), chat_model=chat_model, run=str(tmp_path / "run.jsonl")))
+    assert report.values["score"] == "0/3"
+    assert report.tables[2].rows[0][2] == "words, holds"
+    assert "difference" not in report.sentence
+    draw_report(report, tmp_path / "chatbench.png")
+
+
+def test_replies_that_all_fail_have_no_auc_and_no_detectable_difference(chains_file, tmp_path):
+    path = tmp_path / "run.jsonl"
+    lines = [{"chat_model": "m", "chains": hash_of_chains(load_chains(chains_file))}]
+    for chain in ("tea", "dates"):
+        for turn in range(3):
+            lines.append({"chain": chain, "turn": turn, "reply": "no no"[: 5 - turn]})
+    path.write_text("\n".join(map(json.dumps, lines)))
+    report = chatbench.analyze([path], options(chains_file, model=ModelSpec("baseline/longest")))
+    assert isnan(report.values["auc"])
+    assert "longest cannot be compared with the verifiers, which judge all replies alike" in report.sentence
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,7 @@
 
 import pytest
 
-from rewardbench.analysis.chatbench.rhymes import rhyme
 from rewardbench.analysis.chatbench.rules import RULES, Reply, check_value
-from rewardbench.analysis.chatbench.syllables import count_line, count_syllables
 
 TABLE = "| Item | Count |\n| --- | --- |\n| Chairs | 12 |"
 BLOCK = '```json\n{"a": 1}\n```'
@@ -95,38 +93,3 @@ def test_a_value_that_a_rule_does_not_take_is_rejected(name, value, message):
 def test_deep_json_is_a_failure_and_no_error():
     assert not RULES["json"](Reply("[" * 100_000), True)
     assert not RULES["json"](Reply('{"a": NaN}'), True)
-
-
-@pytest.mark.parametrize(
-    ("line", "count"),
-    [
-        ("the whole street goes quiet now", 7),
-        ("yellow buses wait", 5),
-        ("I am right here, I am near", 7),
-        ("", 0),
-        ("generation of January", 9),
-        ("don't we'll prism", 4),
-    ],
-)
-def test_syllables_of_lines(line, count):
-    assert count_line(line) == count
-
-
-def test_a_word_has_a_syllable():
-    assert count_syllables("hmm") == 1
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "rhymes"),
-    [
-        ("in the night", "a kite", True),
-        ("the blue", "for you", True),
-        ("all day", "they weigh", True),
-        ("the pen", "a pan", False),
-        ("a stone", "the rain", False),
-        ("Monday tea", "at sea", True),
-        ("...", "at sea", False),
-    ],
-)
-def test_rhymes_are_those_of_the_spelling_table(first, second, rhymes):
-    assert rhyme(first, second) is rhymes

@@ -10,7 +10,16 @@ import torch
 from random_models import make_model
 
 from rewardbench.analysis import features
-from rewardbench.analysis.features import FeaturesOptions, ablation, layers, planted, planted_model, study, train
+from rewardbench.analysis.features import (
+    FeaturesOptions,
+    ablation,
+    command,
+    layers,
+    planted,
+    planted_model,
+    study,
+    train,
+)
 from rewardbench.analysis.features.activation_file import ActivationFile, ArrayRows
 from rewardbench.analysis.features.activations import encode_file
 from rewardbench.analysis.features.dictionary import SparseDictionary, read_dictionary
@@ -259,6 +268,9 @@ def test_ablation_leaves_the_model_as_it_was(scorer, items):
         (["a.json"], {"dataset": "core"}, "not both"),
         (["a.json"], {"ablate": "x:1"}, "and no result"),
         ([], {"ablate": "sae.safetensors"}, "write FILE:IDS"),
+        ([], {"ablate": "sae.safetensors:"}, "write FILE:IDS"),
+        ([], {"ablate": f"sae.safetensors:{'9' * 5000}"}, "write FILE:IDS"),
+        ([], {"dataset": "core", "layer": "9" * 5000}, "pass a number from 0 to 1"),
         ([], {"ablate": "nowhere.safetensors:1"}, "There is no file nowhere.safetensors"),
         ([], {"model": ModelSpec("baseline/longest"), "dataset": "core"}, "has no layer to read"),
         ([], {"dataset": "core", "layer": "9"}, "pass a number from 0 to 1"),
@@ -281,6 +293,40 @@ def test_an_id_or_a_width_that_does_not_fit_is_rejected(folder, tmp_path):
         features.analyze([], replace(options, ablate=f"{path}:2"))
     with pytest.raises(InputError, match=r"states of width 5, and this layer of .* has 32"):
         features.analyze([], replace(options, ablate=f"{path}:1"))
+
+
+def test_features_of_a_layer_that_the_model_lacks_are_rejected(folder, tmp_path):
+    path = tmp_path / "sae.safetensors"
+    replace(hand_made(32), facts={"layer": "transformer.h.7"}).write(path)
+    options = FeaturesOptions(model=ModelSpec(str(folder)), ablate=f"{path}:1")
+    with pytest.raises(InputError, match=r"of the layer transformer\.h\.7, which .* does not have"):
+        features.analyze([], options)
+
+
+@pytest.mark.parametrize(
+    ("active", "error", "texts", "words"),
+    [
+        (0.5, 0.1, 30, "Feature 7 of {layer} moves the reward most: it lowers it by 0.50 on the 25"),
+        (-0.5, 0.1, 30, "Feature 7 of {layer} moves the reward most: it raises it by 0.50 on the 25"),
+        (
+            -0.5,
+            0.4,
+            30,
+            "No feature of {layer} moves the reward beyond chance: the strongest, 7, changes it by -0.12 ± 0.20",
+        ),
+        (0.0, 0.0, 30, "No feature of {layer} moves the reward beyond chance"),
+        (
+            0.5,
+            float("nan"),
+            1,
+            "Feature 7 of {layer} changes the reward by +0.50 when it is removed from the only text",
+        ),
+    ],
+)
+def test_the_sentence_is_that_of_the_interval(small_study, active, error, texts, words):
+    effect = study.FeatureEffect(7, 0.25, active, error, texts, 0.9)
+    sentence = command._sentence(replace(small_study, effects=(effect,)))
+    assert sentence.startswith(words.format(layer=small_study.layer))
 
 
 def test_texts_of_planted_concepts():

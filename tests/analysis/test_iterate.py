@@ -11,6 +11,8 @@ from terminal import run
 
 from rewardbench.analysis import iterate
 from rewardbench.analysis.iterate import policy, pool, rounds, toy, view
+from rewardbench.analysis.iterate.rounds import LabelBudget
+from rewardbench.analysis.iterate.view import PairedGain
 from rewardbench.analysis.linear_rewards import fit_linear
 from rewardbench.analysis.overoptimization import GaoFit, fit_gao
 from rewardbench.errors import InputError
@@ -124,6 +126,19 @@ def test_rounds_share_budget_and_divergence():
         outcome = rounds.run_rounds(world, k, rounds.LabelBudget(200, 4.0, 1.0, "tilt"), np.random.default_rng(k))
         assert outcome.labels == 200
         assert outcome.kl == pytest.approx([4.0 * (j / k) ** 2 for j in range(1, k + 1)], abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("difference", "low", "high", "words"),
+    [
+        (0.3, 0.1, 0.5, "4 rounds reach 0.30 sd [0.10, 0.50] more gold reward than one, and more in 9 of 12 seeds"),
+        (-0.3, -0.5, -0.1, "4 rounds reach 0.30 sd [0.10, 0.50] less gold reward than one: label all pairs"),
+        (-0.3, -0.7, 0.1, "differ by -0.30 sd of gold reward [-0.70, +0.10], which 12 seeds cannot distinguish from 0"),
+    ],
+)
+def test_the_sentence_is_that_of_the_interval(difference, low, high, words):
+    gain = PairedGain(4, 1.0, difference, 0.1, low, high, 9)
+    assert words in view._sentence(gain, LabelBudget(800, 6.0, 1.0, "tilt"), 12)
 
 
 def test_the_toy_shows_the_gain_of_rounds_and_repeats_itself():

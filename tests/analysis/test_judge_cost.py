@@ -16,7 +16,7 @@ from rewardbench.analysis.judge_cost.agreement import TIE, agreement_kappa, coll
 from rewardbench.analysis.judge_cost.counts import CallLengths, flop_ratio, judge_tokens, ranking_calls
 from rewardbench.analysis.judge_cost.figure import pareto_front
 from rewardbench.analysis.judge_cost.usage import ledger_seconds, read_usage
-from rewardbench.analysis.output import write_report
+from rewardbench.analysis.output import draw_report, write_report
 from rewardbench.errors import InputError
 from rewardbench.results.scored import ModelScores
 from rewardbench.scorers.judge.answers import Answer
@@ -71,6 +71,14 @@ def test_ties_are_decisions_that_chance_repeats():
     share, kappa = agreement_kappa(np.full(4, TIE), np.full(4, TIE), np.full(4, 2), np.arange(4))
     assert share.value == 1.0
     assert isnan(kappa.value)
+
+
+def test_models_that_decide_nothing_have_no_kappa(tmp_path):
+    report = judge_cost.analyze([scores_of("a", [0.0] * 4), scores_of("b", [0.0] * 4)], judge_cost.JudgeCostOptions())
+    assert "their decisions are all ties, so nothing is known of their agreement" in report.sentence
+    assert "at an unknown multiple of its tokens" in report.sentence
+    assert "nan" not in report.sentence
+    draw_report(report, tmp_path / "cost.png")
 
 
 def test_clusters_widen_the_interval():

@@ -19,7 +19,7 @@ from rewardbench.analysis import map as map_analysis
 from rewardbench.analysis.map.cells import RuleClassifier
 from rewardbench.analysis.map.domains import load_domain
 from rewardbench.analysis.map.fitness import PlantedReward
-from rewardbench.analysis.map.generators import TemplateGenerator
+from rewardbench.analysis.map.generators import GeneratedText, TemplateGenerator
 from rewardbench.analysis.map.journal import MapJournal
 from rewardbench.analysis.map.run import run_map, search_all, summarise
 from rewardbench.analysis.map.search import STRATEGIES, MapProblem, SearchBudget
@@ -156,7 +156,27 @@ def test_a_map_without_any_known_cell_still_has_a_report(folder, monkeypatch):
     assert report.values["coverage"] == 0.0
     assert report.values["unknown_cells"] == 15
     assert report.values["lowest_genre"] is None
-    assert report.sentence.startswith("No text of planted has a known cell")
+    assert report.sentence.startswith("No text has a known cell")
+    assert "figure" in write_report(report, folder, {})
+
+
+@pytest.mark.parametrize(
+    ("texts", "start"),
+    [
+        ([" "], "The generator wrote no text that could be scored"),
+        (["sun"], "The best texts found for planted have the same mean reward in every category that was reached"),
+        (["<b>sun</b>\n" * 3, "{tone}", "\x1b[2J\x00", ""], "The best texts found for planted have the same mean"),
+    ],
+)
+def test_a_generator_may_return_anything(folder, monkeypatch, texts, start):
+    def generate(self, requests):
+        return [GeneratedText(texts[request.seed % len(texts)]) for request in requests]
+
+    monkeypatch.setattr(TemplateGenerator, "generate", generate)
+    monkeypatch.setattr(RuleClassifier, "classify", lambda self, texts: [("haiku", "dark") for _ in texts])
+    report = map_analysis.analyze([], options(iterations=30, archive="parquet", offset=0.0))
+    assert report.sentence.startswith(start)
+    assert "\x1b" not in Path(report.values["elites"]).read_text()
     assert "figure" in write_report(report, folder, {})
 
 

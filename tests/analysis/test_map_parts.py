@@ -2,21 +2,30 @@
 
 import json
 from collections import Counter
+from math import isnan
+from pathlib import Path
 
 import pytest
-from fake_judge import Behaviour, FakeJudge
+from fake_judge import Behaviour, FakeJudge, always
 
 from rewardbench import load_scorer
-from rewardbench.analysis.chatbench.rhymes import rhyme_sound
+from rewardbench.analysis.map import journal
 from rewardbench.analysis.map.cells import JudgeClassifier, RewardClassifier, RuleClassifier
 from rewardbench.analysis.map.domains import load_domain
 from rewardbench.analysis.map.endpoint import ChatEndpoint
 from rewardbench.analysis.map.fitness import ModelReward, PlantedReward
-from rewardbench.analysis.map.generators import GeneratedText, MapRequest, TemplateGenerator, write_request
+from rewardbench.analysis.map.generators import (
+    GeneratedText,
+    MapRequest,
+    TemplateGenerator,
+    clean_answer,
+    write_request,
+)
 from rewardbench.analysis.map.grammar import Genome, Grammar
 from rewardbench.analysis.map.journal import EvaluatedText, MapJournal
 from rewardbench.analysis.map.prosody import rhyme_share
 from rewardbench.errors import InputError
+from rewardbench.verifiers.rhymes import rhyme_sound
 
 HAIKU = "the old pond is calm\na wise frog thinks of the past\nand remembers it"
 LIMERICK = (
@@ -214,6 +223,14 @@ def test_a_reward_model_reads_the_cell_of_its_best_sentence():
     assert classifier.classify([]) == []
 
 
+def test_the_cell_of_a_text_that_cannot_be_scored_is_unknown():
+    def reward(prompt: str, completion: str) -> float:
+        return float("nan") if prompt == "bad" else float(completion.rstrip(".").rsplit(" ", 1)[1] in prompt.split())
+
+    classifier = RewardClassifier(load_domain("poems"), load_scorer(reward))
+    assert classifier.classify(["a dark hymn", "bad"]) == [("hymn", "dark"), None]
+
+
 def test_a_judge_at_an_endpoint_reads_cells():
     def decide(question):
         text = question.prompt.partition("<text>")[2]
@@ -224,6 +241,38 @@ def test_a_judge_at_an_endpoint_reads_cells():
     with FakeJudge(Behaviour(decide=decide)) as judge:
         classifier = JudgeClassifier(load_domain("poems"), ChatEndpoint(f"openai:{judge.base_url}#m"))
         assert classifier.classify(["a poem", "refuse"]) == [("haiku", "dark"), None]
+
+
+def test_an_outage_of_the_endpoint_is_no_empty_text():
+    with FakeJudge(Behaviour(decide=always("sun"), server_error=1.0, lasting=("server_error",))) as judge:
+        endpoint = ChatEndpoint(f"openai:{judge.base_url}#m", pause=0.001)
+        with pytest.raises(InputError, match=r"^m answered none of 2 requests: the server failed at every try"):
+            endpoint.complete(["one", "two"], [1, 2], 0.0, 5)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n", "{tone} {text} %s", "<script>", "sun \ud800\x00\u202e", "```\n```", "#" * 30_000]
+)
+def test_any_answer_becomes_a_text_for_files(text):
+    answer = clean_answer(text)
+    assert len(answer.encode()) <= 20_000
+    assert RuleClassifier(load_domain("poems")).classify([answer]) == [None]
+    assert write_request(load_domain("poems"), MapRequest(0, ("haiku", "dark"), GeneratedText(answer))).endswith(answer)
+
+
+def test_comments_and_docstrings_do_not_decide_a_run(tmp_path, monkeypatch):
+    before = journal.source_hash.__wrapped__()
+    copy = tmp_path / "journal.py"
+    for name in journal.DECIDING:
+        text = Path(journal.__file__).with_name(f"{name}.py").read_text()
+        (tmp_path / f"{name}.py").write_text(f"import os\n{text}\n# A comment.\n")
+    monkeypatch.setattr(journal, "__file__", str(copy))
+    assert journal.source_hash.__wrapped__() == before
+    path = tmp_path / "search.py"
+    path.write_text(
+        path.read_text().replace("np.random.default_rng([*self._seeds, start])", "np.random.default_rng(0)")
+    )
+    assert journal.source_hash.__wrapped__() != before
 
 
 def test_requests_of_a_language_model(tiny):
@@ -255,8 +304,9 @@ def test_a_text_that_cannot_be_scored_is_nan():
     first, second = fitness.score(["good", "bad"])
     assert first == 1.0
     assert second != second
+    assert isnan(fitness.score(["bad"])[0])
     with pytest.raises(InputError, match="cannot be scored"):
-        fitness.score(["bad"])
+        fitness.score(["bad", "bad"])
 
 
 def evaluations(start: int) -> list[EvaluatedText]:
@@ -270,15 +320,15 @@ def evaluations(start: int) -> list[EvaluatedText]:
 
 def test_the_journal_returns_finished_steps_only(tmp_path):
     path = tmp_path / "run" / "journal.jsonl"
-    journal = MapJournal(path, {"seed": 1})
-    journal.add("uniform 0", evaluations(0))
-    journal.add("uniform 0", evaluations(2))
+    stored = MapJournal(path, {"seed": 1})
+    stored.add("uniform 0", evaluations(0))
+    stored.add("uniform 0", evaluations(2))
     path.write_bytes(path.read_bytes()[:-30])  # killed in the middle of a line
-    journal = MapJournal(path, {"seed": 1})
-    assert journal.lookup("uniform 0", 0, 2) == evaluations(0)
-    assert journal.lookup("uniform 0", 2, 2) is None
-    assert journal.lookup("random 0", 0, 2) is None
-    journal.add("uniform 0", evaluations(2))
+    stored = MapJournal(path, {"seed": 1})
+    assert stored.lookup("uniform 0", 0, 2) == evaluations(0)
+    assert stored.lookup("uniform 0", 2, 2) is None
+    assert stored.lookup("random 0", 0, 2) is None
+    stored.add("uniform 0", evaluations(2))
     assert MapJournal(path, {"seed": 1}).lookup("uniform 0", 2, 2) == evaluations(2)
     with pytest.raises(InputError, match="belongs to a run with other settings"):
         MapJournal(path, {"seed": 2})

@@ -12,8 +12,10 @@ from judge_answers import messages_of, yes_no
 
 from rewardbench.analysis import mt
 from rewardbench.analysis.chatbench.chains import hash_of_chains
+from rewardbench.analysis.chatbench.judging import ScoredReplies
+from rewardbench.analysis.chatbench.play import ChatRun
 from rewardbench.analysis.mt.ratings import mean_rating, question_means, questions_needed
-from rewardbench.analysis.mt.report import load_questions
+from rewardbench.analysis.mt.report import RatedRun, load_questions, report_ratings
 from rewardbench.analysis.output import write_report
 from rewardbench.errors import InputError
 from rewardbench.scorers.judge.protocols import load_protocol
@@ -58,8 +60,8 @@ def options(questions_file, server, **values):
 def test_each_reply_is_rated_in_its_conversation(questions_file, server, tmp_path):
     chat = f"openai:{server.base_url}#chat"
     report = mt.analyze([], options(questions_file, server, chat_model=chat, run=str(tmp_path / "mt.jsonl")))
-    assert report.details["ratings"]["chat"][:2] == [[8.0, 6.0], [9.0, 5.0]]
-    assert isnan(report.details["ratings"]["chat"][2][1])
+    assert report.details["ratings"][0]["ratings"][:2] == [[8.0, 6.0], [9.0, 5.0]]
+    assert isnan(report.details["ratings"][0]["ratings"][2][1])
     values = report.values
     assert (values["rating"], values["questions"], values["unrated"]) == (7.0, 2, 1)
     assert (values["first_turn"], values["second_turn"]) == (8.0, 5.5)
@@ -128,6 +130,25 @@ def test_the_questions_of_the_package_have_two_turns():
 def test_equal_ratings_have_an_interval_of_width_0_and_no_error():
     mean = mean_rating([7.0] * 5)
     assert (mean.low, mean.high, mean.detectable) == (7.0, 7.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("steps", "end"),
+    [
+        ((), "; all ratings are equal, so nothing is known of the difference that can be detected."),
+        ((0.0,), "is not distinguishably different, at +0.00 points (0.00 to 0.00), the same for every question."),
+        ((1.0,), "is higher, at +1.00 points (1.00 to 1.00), the same for every question."),
+    ],
+)
+def test_equal_ratings_detect_no_difference(steps, end):
+    rated = []
+    for step in (0.0, *steps):
+        run = ChatRun("same name", {}, {})
+        rated.append(RatedRun(run, np.full((3, 2), 7.0 + step), ScoredReplies(np.zeros(6), (), "p")))
+    report = report_ratings(rated, load_questions()[:3], "judge")
+    assert report.sentence.endswith(end)
+    assert report.values["questions_for_half_a_point"] is None
+    assert len(report.details["ratings"]) == len(rated)
 
 
 @pytest.mark.parametrize(

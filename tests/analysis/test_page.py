@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from math import nan
 
 import pytest
 import synthetic
@@ -11,7 +12,8 @@ from terminal import run
 
 from rewardbench.analysis.page import collect
 from rewardbench.analysis.page.render import MOST_BYTES, render_page
-from rewardbench.types import Item, Message, Rule, Suite
+from rewardbench.errors import InputError
+from rewardbench.types import Item, ItemScores, Message, Rule, Suite
 
 HOSTILE = "<script>alert(1)</script><img src=https://evil.example/x.png onerror=alert(1)> $\\frac$ \x1b[2J \u202e"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -88,6 +90,34 @@ def test_a_page_includes_a_report_with_its_picture(paths, tmp_path):
     assert "Typos flip &lt;b&gt;25 %&lt;/b&gt;." in page
     assert "data:image/png;base64,iVBORw0KGgo" in page
     assert "0.2500" in page
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"values": [1]},
+        {"notes": 5},
+        {"tables": "x"},
+        {"tables": [{"title": "t", "rows": [[1]]}]},
+        {"tables": [{"title": "t", "rows": [{"a": 1}, {"b": 2}]}]},
+    ],
+)
+def test_a_file_that_is_no_report_is_rejected(paths, tmp_path, changes):
+    place = tmp_path / "report.json"
+    place.write_text(json.dumps({"analysis": "a", "values": {}, "sentence": "", "notes": [], "tables": [], **changes}))
+    with pytest.raises(InputError, match="is not a report: pass a JSON file that rewardbench analyze wrote"):
+        collect([str(paths[1])], include=[str(place)])
+
+
+def test_a_page_of_unscored_items_has_no_local_path(tmp_path):
+    suite = synthetic.singles(20)
+    unscored = [ItemScores(item.id, (nan, nan), reason="too long") for item in suite.items]
+    page = render_page(collect([str(synthetic.store(tmp_path, suite, unscored, "m"))]))
+    assert "20 items are unscored" in page
+    assert "chat-0a · chat-sub · unscored (too long)" in page
+    assert "No calibration: m.json has 0 scored pairs" in page
+    assert str(tmp_path) not in page
+    assert "nan" not in page.split("<main>")[1]
 
 
 def test_a_large_page_leaves_out_its_pictures(paths, monkeypatch):

@@ -100,7 +100,18 @@ def test_one_family_and_unknown_n_are_enough(tmp_path):
     assert report.values["sampling_sd"] is None
     assert report.values["prediction_error"] is None
     assert report.values["sd_between_families"] == 0
+    assert "1 family" in report.sentence
     draw_report(report, tmp_path / "scaling.png")
+
+
+@pytest.mark.parametrize("accuracy", [0, 1])
+def test_an_accuracy_without_a_logit_needs_its_number_of_items(tmp_path, accuracy):
+    rows = [("a", "1B", "f", 0.6), ("b", "7B", "f", accuracy), ("c", "70B", "f", 0.7)]
+    with pytest.raises(InputError, match=rf"row 2: an accuracy of {accuracy} has no logit unless"):
+        scaling.analyze([write(tmp_path / "t.csv", rows, HEADER[:4])], scaling.ScalingOptions())
+    counted = [(*row, 50) for row in rows]
+    report = scaling.analyze([write(tmp_path / "n.csv", counted)], scaling.ScalingOptions())
+    assert abs(report.values["slope"]) < 5
 
 
 def test_equal_accuracies_have_no_slope(tmp_path):

@@ -81,7 +81,8 @@ def analyze(inputs: Sequence[ComparedResult], options: AuditOptions) -> Report:
 
 def _values(data: AuditData, used: Sequence[int], misses: Misses | None, leaks: Sequence[Leak]) -> dict[str, Value]:
     """Return the figures; estimates are None if no mixture fits the margins."""
-    missed = np.nan_to_num(data.margins, nan=-1) <= 0
+    is_scored = ~np.isnan(data.margins)
+    is_missed = ~(data.margins > 0)
     fitted = misses if misses and misses.fits else None
     precision_low, precision_high = fitted.precision_interval if fitted else (None, None)
     share_low, share_high = fitted.share_interval if fitted else (None, None)
@@ -90,7 +91,7 @@ def _values(data: AuditData, used: Sequence[int], misses: Misses | None, leaks: 
         "pairs": len(data.pairs),
         "models": len(data.models),
         "models_used": len(used),
-        "missed_by_all": int(missed.all(axis=0).sum()),
+        "missed_by_all": int((is_missed.all(axis=0) & is_scored.any(axis=0)).sum()),
         "error_correlation": error_correlation(data.margins),
         "ensemble_accuracy": misses.accuracy if misses else None,
         "review": misses.reviewed if misses else 0,

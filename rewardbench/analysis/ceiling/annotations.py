@@ -34,6 +34,7 @@ class Annotations:
         sessions: names of the sessions; empty if unknown.
         session: number of the session of each annotation; None if unknown: [annotations].
         time: time or number of the session of each annotation; None if unknown: [annotations].
+        missing: number of rows without a label, which are left out.
     """
 
     items: Sequence[str]
@@ -45,6 +46,7 @@ class Annotations:
     sessions: Sequence[str] = ()
     session: Indices | None = None
     time: Floats | None = None
+    missing: int = 0
 
     def counts(self) -> Floats:
         """Count the annotators who gave each label to each item: [items, labels]."""
@@ -56,7 +58,8 @@ class Annotations:
 def read_annotations(path: str) -> Annotations:
     """Read a table (.csv, .tsv, .jsonl, .json, .parquet) with the columns item, annotator and label.
 
-    The columns `time` (a number or an ISO 8601 date) and `session` are optional.
+    The columns `time` (a number or an ISO 8601 date) and `session` are optional. A row without a label is a missing
+    rating, which is left out.
 
     Raises:
         InputError: if a column or a value is missing, an annotator labels an item twice, no item has two annotators, or
@@ -66,43 +69,46 @@ def read_annotations(path: str) -> Annotations:
     if not rows:
         raise InputError(f"{path} has no rows: an annotation has the columns {', '.join(COLUMNS)}.")
     columns = {name: _column(rows, name, path) for name in COLUMNS}
-    items, item = _enumerate(columns["item"])
-    annotators, annotator = _enumerate(columns["annotator"])
-    labels, label = _enumerate(columns["label"])
+    places = [place for place, label in enumerate(columns["label"]) if label]
+    items, item = _enumerate(columns["item"], places)
+    annotators, annotator = _enumerate(columns["annotator"], places)
+    labels, label = _enumerate(columns["label"], places)
     if len(labels) > MOST_LABELS:
         raise InputError(
             f"{path} has {len(labels)} different labels: a label is one of at most {MOST_LABELS} categories."
         )
-    _reject_repeated(item, annotator, items, annotators, path)
-    if np.bincount(item).max() < 2:
+    if not places or np.bincount(item).max() < 2:
         raise InputError(f"{path} has one annotator for each item: agreement needs items with at least two.")
+    _reject_repeated(item, annotator, items, annotators, path)
     sessions: list[str] = []
     session: Indices | None = None
     time: Floats | None = None
     if "session" in rows[0]:
-        sessions, session = _enumerate(_column(rows, "session", path))
+        sessions, session = _enumerate(_column(rows, "session", path), places)
         time = session.astype(float)
     if "time" in rows[0]:
-        time = np.array(_times(rows, path))
-    return Annotations(items, annotators, labels, item, annotator, label, sessions, session, time)
+        time = np.array(_times(rows, path))[places]
+    missing = len(rows) - len(places)
+    return Annotations(items, annotators, labels, item, annotator, label, sessions, session, time, missing)
 
 
 def _column(rows: Sequence[DataRow], name: str, path: str) -> list[str]:
-    """Return the values of a column as text."""
+    """Return the values of a column as text; a missing label is empty."""
     values: list[str] = []
     for number, row in enumerate(rows, 1):
         value = row.get(name)
-        if value is None or not str(value).strip():
+        is_missing = value is None or value != value or not str(value).strip()
+        if is_missing and (name != "label" or name not in rows[0]):
             where = f"no column {name!r}" if name not in rows[0] else f"no {name} in row {number}"
             raise InputError(f"{path} has {where}: an annotation has the columns {', '.join(COLUMNS)}.")
-        values.append(str(value).strip())
+        values.append("" if is_missing else str(value).strip())
     return values
 
 
-def _enumerate(values: Sequence[str]) -> tuple[list[str], Indices]:
-    """Return the different values in the order in which they occur, and the number of each value: [annotations]."""
+def _enumerate(values: Sequence[str], places: Sequence[int]) -> tuple[list[str], Indices]:
+    """Return the different values at some places in the order in which they occur, and the number of each: [places]."""
     numbers: dict[str, int] = {}
-    indices = [numbers.setdefault(value, len(numbers)) for value in values]
+    indices = [numbers.setdefault(values[place], len(numbers)) for place in places]
     return list(numbers), np.array(indices, dtype=np.int64)
 
 

@@ -171,7 +171,7 @@ def _trend(name: str, values: Floats, time: Floats) -> list[DriftTest]:
 
 
 def _adjusted(tests: Sequence[DriftTest]) -> list[DriftTest]:
-    """Return the tests with Holm's correction, the most significant first."""
+    """Return the tests with Holm's correction, the most significant first; of equal ones the largest fall first."""
     adjusted = stats.holm([test.p for test in tests])
     corrected = [replace(test, adjusted=p) for test, p in zip(tests, adjusted, strict=True)]
-    return sorted(corrected, key=lambda test: (test.adjusted, test.p))
+    return sorted(corrected, key=lambda test: (test.adjusted, test.p, test.difference))

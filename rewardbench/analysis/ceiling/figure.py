@@ -83,7 +83,8 @@ def _draw_agreements(axes: Axes, tests: Sequence[DriftTest], trends: set[str]) -
         axes.plot([test.agreement - half * test.error, test.agreement + half * test.error], [y, y], color=colour)
         axes.plot(test.agreement, y, mark, color=colour, markersize=5)
         suffix = ", changes over time" if is_trend else ""
-        labels.append(f"{test.name[:20]} (n {test.items:,}){suffix}")
+        name = test.name if len(test.name) <= 20 else f"{test.name[:19]}…"
+        labels.append(f"{name} (n {test.items:,}){suffix}")
     axes.set_yticks(range(len(rows)), labels, fontsize=8)
     title = "Agreement with the other annotators\n◆ significant (Holm); 95 % intervals"
     label_axes(axes, title, "share of other annotators with the same label", "")

@@ -21,6 +21,7 @@ from rewardbench.analysis.ceiling.noise import (
     majority_ceiling,
     pair_agreement,
 )
+from rewardbench.analysis.figures import legend_name, short_name
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value, source_of
 from rewardbench.comparison.compare import ComparedResult, read_compared
@@ -70,8 +71,13 @@ class Noise:
 
     @property
     def flip(self) -> float:
-        """Return the share of wrong labels."""
-        return flip_rate(self.agreement, self.labels)
+        """Return the share of wrong labels; an agreement below chance counts as chance."""
+        return float(flip_rates(np.array([self.agreement]), self.labels)[0])
+
+    @property
+    def is_chance(self) -> bool:
+        """Return True if annotators do not agree more often than annotators who guess."""
+        return self.agreement <= 1 / self.labels
 
     @property
     def flips(self) -> Floats:
@@ -121,6 +127,7 @@ def analyze(inputs: Sequence[ComparedResult], options: CeilingOptions) -> Report
         noise = _noise_of(annotations, options.seed)
     else:
         agreement = float(options.agreement or 0)
+        flip_rate(agreement, options.labels)  # rejects one that no flip rate explains
         noise = Noise(options.labels, agreement, np.array([agreement]))
     models = [_capped(scored, noise, annotations, estimate, options.seed) for scored in results]
     values = _values(noise, models)
@@ -129,12 +136,12 @@ def analyze(inputs: Sequence[ComparedResult], options: CeilingOptions) -> Report
     return Report(
         name="ceiling",
         values=values,
-        sentence=_sentence(noise, models, tests),
+        sentence=_sentence(noise, models, tests, annotations),
         tables=_tables(models, tests, annotations, estimate),
         draw=lambda figure: draw_ceiling(figure, noise.labels, _point(noise), _lines(models), tests),
         size=(10.0, 4.8) if tests else (7.0, 4.8),
         details={"models": list(map(asdict, models)), "tests": list(map(asdict, tests))},
-        notes=_notes(annotations, models),
+        notes=_notes(noise, annotations, estimate, models),
         sources=list(map(source_of, results)),
     )
 
@@ -236,6 +243,7 @@ def _annotation_values(annotations: Annotations, estimate: DawidSkene, tests: Se
     in_majority = votes[np.arange(len(votes)), estimate.labels]
     values: dict[str, Value] = {
         "annotations": len(annotations.item),
+        "missing_labels": annotations.missing,
         "annotated_items": len(annotations.items),
         "annotators": len(annotations.annotators),
         "alpha": krippendorff_alpha(counts),
@@ -285,41 +293,64 @@ def _point(noise: Noise) -> tuple[float, float, float]:
 
 def _lines(models: Sequence[CappedModel]) -> list[tuple[str, float]]:
     """Return the name and the accuracy of each model."""
-    return [(f"{model.model[:28]} (n {model.items:,})", model.value) for model in models]
+    return [(f"{legend_name(short_name(model.model))} (n {model.items:,})", model.value) for model in models]
 
 
-def _sentence(noise: Noise, models: Sequence[CappedModel], tests: Sequence[DriftTest]) -> str:
+def _sentence(
+    noise: Noise, models: Sequence[CappedModel], tests: Sequence[DriftTest], annotations: Annotations | None
+) -> str:
     """Return what the noise means for the user."""
-    majority = majority_ceiling(noise.flip, noise.labels)
-    sentence = (
-        f"Annotators whose labels agree in {noise.agreement:.0%} of comparisons mislabel {noise.flip:.1%} of items "
-        f"each, so a perfect model scores about {1 - noise.flip:.1%} against one of them and {majority:.1%} against "
-        "the majority of three"
-    )
-    if models:
+    if noise.is_chance:
+        sentence = (
+            f"Labels of annotators agree in {noise.agreement:.0%} of comparisons, no more often than by chance, so "
+            "that an accuracy against them says nothing"
+        )
+    else:
+        sentence = (
+            f"Annotators whose labels agree in {noise.agreement:.0%} of comparisons mislabel {noise.flip:.1%} of items "
+            f"each, so a perfect model scores about {1 - noise.flip:.1%} against one of them and "
+            f"{majority_ceiling(noise.flip, noise.labels):.1%} against the majority of three"
+        )
+    if models and not noise.is_chance:
         best = max(models, key=lambda model: model.value)
         low, high = best.share
         sentence += (
-            f"; {best.model} reaches {best.value:.1%}, which is {best.share_value:.0%} of the ceiling of one annotator "
-            f"(95 % interval {low:.0%} to {high:.0%})"
+            f"; {short_name(best.model)} reaches {best.value:.1%}, which is {best.share_value:.0%} of the ceiling of "
+            f"one annotator (95 % interval {low:.0%} to {high:.0%})"
         )
     flagged = [test for test in tests if test.flagged]
     if flagged:
-        test = flagged[0]
+        test = next((test for test in flagged if test.difference < 0), flagged[0])
         what = {"annotator": "annotator", "session": "session", "trend": "the trend of annotator"}[test.kind]
         sentence += f"; look at {what} {test.name} first (significant differences: {len(flagged)})"
+        if test.kind == "trend" and annotations and len(annotations.annotators) == 2:
+            sentence += ", or at the other annotator: of two, both have the same agreement"
     return f"{sentence}."
 
 
-def _notes(annotations: Annotations | None, models: Sequence[CappedModel]) -> list[str]:
+def _notes(
+    noise: Noise, annotations: Annotations | None, estimate: DawidSkene | None, models: Sequence[CappedModel]
+) -> list[str]:
     """Return the limits of this run."""
     notes = ["The flip rate assumes that annotators err independently, and alike on all items and labels."]
+    if not noise.is_chance and stats.percentile_interval(noise.agreements)[0] <= 1 / noise.labels:
+        notes.append("The interval of the agreement includes chance, so the ceiling is hardly known.")
     if models:
         notes.append("The share of the ceiling assumes that the labels of the results are those of one such annotator.")
         if max(model.share_value for model in models) > 1:
             notes.append(
                 "A share above 100 % means that model and labels share errors, or that the labels are cleaner."
             )
+    if annotations and estimate:
+        names = [
+            name
+            for name, accuracy in zip(annotations.annotators, estimate.accuracies.tolist(), strict=True)
+            if accuracy < 1 / noise.labels
+        ]
+        if names:
+            notes.append(f"Right less often than chance, so perhaps with reversed labels: {', '.join(names)}.")
+        if annotations.missing:
+            notes.append(f"{annotations.missing:,} rows without a label were left out.")
     if annotations:
         if np.bincount(annotations.label).max() > COMMON * len(annotations.label):
             notes.append("Most labels are the same, so Krippendorff's alpha is low whatever the agreement.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from math import floor
+from math import floor, nan
 
 import numpy as np
 
@@ -161,9 +161,9 @@ def judge_by_threshold(
 
 
 def _auc_interval(scores: np.ndarray, passes: np.ndarray, clusters: np.ndarray, seed: int) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the AUC by a bootstrap of chains; NaN without scores."""
-    if not len(scores):
-        return float("nan"), float("nan")
+    """Return the 95 % percentile interval of the AUC by a bootstrap of chains; NaN if all pass or all fail."""
+    if passes.all() or not passes.any():
+        return nan, nan
     random = np.random.default_rng(seed)
     count = int(clusters.max()) + 1
     areas = np.empty(RESAMPLES)

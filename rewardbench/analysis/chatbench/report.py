@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from operator import attrgetter
 from typing import Annotated
 
@@ -192,8 +193,13 @@ def _score_values(score: ChainScore, chains: int) -> dict[str, Value]:
         "prefix_share_low": score.prefix.low,
         "prefix_share_high": score.prefix.high,
         "half_width_at_0.8": half_width(0.8, score.turns),
-        "detectable_difference": stats.detectable(2**0.5 * score.error),
+        "detectable_difference": _detectable(score),
     }
+
+
+def _detectable(score: ChainScore) -> float | None:
+    """Return the minimum detectable difference to another model; None if no error is known, since no chain differs."""
+    return stats.detectable(2**0.5 * score.error) if score.error > 0 else None
 
 
 def _difference_values(difference: RunDifference, second: ChainScore) -> dict[str, Value]:
@@ -236,14 +242,14 @@ def _sentence(judged: Sequence[JudgedRun], difference: RunDifference | None, spe
     if difference:
         verdict = "better" if difference.low > 0 else "worse" if difference.high < 0 else "not distinguishable"
         interval = f"{100 * difference.low:.1f} to {100 * difference.high:.1f}"
-        sentence += (
-            f"; {judged[1].score.model} is {verdict}, at {100 * difference.value:+.1f} points ({interval}), where "
-            f"{100 * difference.detectable:.1f} points can be detected"
-        )
-    elif len(score.prefixes) > 1:
-        detectable = stats.detectable(2**0.5 * score.error)
+        sentence += f"; {judged[1].score.model} is {verdict}, at {100 * difference.value:+.1f} points ({interval})"
+        if difference.detectable > 0:
+            sentence += f", where {100 * difference.detectable:.1f} points can be detected"
+    elif detectable := _detectable(score):
         sentence += f"; with these chains a difference to another model below {100 * detectable:.0f} points is noise"
-    if judgement and spec:
+    if judgement and spec and isnan(judgement.auc):
+        sentence += f"; {short_name(spec.model)} cannot be compared with the verifiers, which judge all replies alike"
+    elif judgement and spec:
         use = "can replace" if judgement.low > 0.9 else "cannot replace"
         interval = f"{judgement.low:.2f} to {judgement.high:.2f}"
         sentence += f"; {short_name(spec.model)} {use} the verifiers (AUC {judgement.auc:.2f}, {interval})"

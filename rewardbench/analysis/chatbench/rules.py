@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, starmap
 
-from rewardbench.analysis.chatbench.rhymes import rhyme
-from rewardbench.analysis.chatbench.syllables import count_line
 from rewardbench.verifiers.hard.languages.stated import WORD
+from rewardbench.verifiers.rhymes import rhyme
+from rewardbench.verifiers.syllables import count_line
 
 FENCED = re.compile(r"```[\w+-]*\n(.*?)```", re.DOTALL)
 ITEM = re.compile(r"^\s*(?:[-*•·]|(\d{1,3})[.)])\s+(\S.*)$")

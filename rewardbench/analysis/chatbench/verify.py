@@ -14,6 +14,9 @@ from rewardbench.verifiers.cells import PASS, Cell
 from rewardbench.verifiers.expressions import verify_instructions
 from rewardbench.verifiers.programs import BLOCK, verify_code
 
+REPLIES = "replies"
+"""Rule that a missing or empty reply breaks in a turn without rules."""
+
 
 @dataclass(frozen=True)
 class VerifiedTurn:
@@ -31,7 +34,7 @@ class VerifiedTurn:
 
 
 def verify(chains: Sequence[Chain], replies: Mapping[str, Sequence[str]]) -> list[VerifiedTurn]:
-    """Verify the replies to all turns; a turn without a reply fails each of its rules.
+    """Verify the replies to all turns; a missing or empty reply fails each rule of its turn.
 
     Args:
         chains: the chains.
@@ -49,6 +52,9 @@ def verify(chains: Sequence[Chain], replies: Mapping[str, Sequence[str]]) -> lis
             text = texts[number] if number < len(texts) else ""
             reply = Reply(text, tuple(texts[:number]))
             place = chain.id, number
+            if not text.strip():
+                outcomes[place] = dict.fromkeys(turn.checks or (REPLIES,), False)
+                continue
             outcomes[place] = {}
             for name, value in turn.checks.items():
                 if name not in SANDBOXED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from rewardbench.scorers import load_scorer
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.settings import ModelSpec, Settings
 
+ID = re.compile(r"[0-9]{1,9}")
 LISTED_FLIPS = 30
 """Items with another decision that the table shows."""
 
@@ -43,7 +45,7 @@ def parse_ablation(text: str) -> Ablation:
     """
     path, _, ids = text.rpartition(":")
     numbers = ids.replace(" ", "").split(",")
-    if not path or not all(number.isascii() and number.isdigit() for number in numbers):
+    if not path or not all(map(ID.fullmatch, numbers)):
         raise InputError(f"{text!r} names no features: write FILE:IDS, such as sae.safetensors:17,42.")
     dictionary = read_dictionary(path)
     features = tuple(sorted(set(map(int, numbers))))
@@ -59,10 +61,16 @@ def ablated(scorer: ModelScorer, ablation: Ablation) -> Iterator[ModelScorer]:
     Until the context ends, the model itself computes without the features: do not use `scorer` meanwhile.
 
     Raises:
-        InputError: if the dictionary is not of this width.
+        InputError: if the model has no such layer, or the dictionary is not of its width.
     """
     dictionary = ablation.dictionary
-    _, module = find_layer(scorer.model, dictionary.facts.get("layer"))
+    layer = dictionary.facts.get("layer")
+    if layer not in dict(scorer.model.named_modules()):
+        raise InputError(
+            f"The features are of the layer {layer}, which {scorer.name} does not have: pass the model that they were "
+            "learned from."
+        )
+    _, module = find_layer(scorer.model, layer)
     states, _ = read_states(scorer, module, scorer.probe("How long is the river?"))
     if states.shape[1] != dictionary.width:
         raise InputError(

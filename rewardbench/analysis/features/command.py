@@ -140,6 +140,17 @@ def _sentence(study: FeatureStudy) -> str:
         f"cosine {first.stability:.2f} with its match under another seed" if first.stability > -1 else "unmatched"
     )
     share = f"{100 * first.frequency:.0f}\u00a0%"
+    if first.texts == 1:
+        return (
+            f"Feature {first.feature} of {study.layer} changes the reward by {first.active:+.2f} when it is removed "
+            "from the only text on which it was measured, which shows little: read more texts."
+        )
+    if abs(first.mean) <= first.half_width:
+        return (
+            f"No feature of {study.layer} moves the reward beyond chance: the strongest, {first.feature}, changes it "
+            f"by {first.mean:+.2f} ± {first.half_width:.2f} when it is removed; read more texts, or train for more "
+            "--steps."
+        )
     return (
         f"Feature {first.feature} of {study.layer} moves the reward most: it {direction} it by {abs(first.active):.2f} "
         f"on the {share} of texts in which it is active ({stability}); features that lower the reward have "

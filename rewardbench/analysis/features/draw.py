@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rewardbench.analysis.features.study import FeatureStudy
-from rewardbench.analysis.figures import BLUE, GREY, ORANGE, error_bars, label_axes
+from rewardbench.analysis.figures import BLUE, GREY, ORANGE, error_bars, label_axes, legend_name, short_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +34,8 @@ def draw_effects(figure: Figure, study: FeatureStudy, labels: Sequence[str]) -> 
     axes.axvline(0, color=GREY, lw=0.8)
     axes.set_yticks(range(len(effects)), labels[: len(effects)], fontsize=8)
     axes.invert_yaxis()
-    title = f"{study.scorer.name}, {study.layer}: reward without a feature (n = {len(study.requests):,} texts)"
+    name = legend_name(short_name(study.scorer.name))
+    title = f"{name}, {study.layer}: reward without a feature (n = {len(study.requests):,} texts)"
     label_axes(axes, title, "Mean change of the reward without the feature (95 % interval)", "")
     handles = [axes.barh([0], [0], color=ORANGE, hatch="//", edgecolor="white"), axes.barh([0], [0], color=BLUE)]
     axes.legend(handles, ["lowers the reward", "raises the reward"], fontsize=8, frameon=False, loc="lower right")

@@ -73,7 +73,7 @@ def _last_name(modules: dict[str, Module]) -> str:
 
 
 def _to_number(layer: str) -> int | None:
-    return int(layer) if layer.isascii() and layer.isdigit() else None
+    return int(layer) if layer.isascii() and layer.isdigit() and len(layer) < 10 else None
 
 
 @contextmanager

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
 from rewardbench.analysis.features.study import FeatureEffect, FeatureStudy, token_ids
-from rewardbench.console.html_text import make_environment
+from rewardbench.analysis.figures import short_name
+from rewardbench.console.html_text import escaped, make_environment
 from rewardbench.console.terminal import printable
 
 CONTEXT = 14
@@ -105,9 +107,9 @@ def _raw_text(study: FeatureStudy, token: int) -> str:
     return str(study.scorer.chat.tokenizer.decode([token])).replace("\n", "⏎ ")
 
 
-def _one_line(value: object) -> object:
-    """Write the unprintable characters of a text as escapes, before it is escaped for HTML."""
-    return printable(value) if isinstance(value, str) else value
+def _one_line(value: object) -> Markup:
+    """Escape a value for HTML; the unprintable characters of a text become Python escapes."""
+    return escaped(printable(value) if isinstance(value, str) else value)
 
 
 def render_page(study: FeatureStudy, shown: int, sentence: str) -> str:
@@ -123,7 +125,7 @@ def render_page(study: FeatureStudy, shown: int, sentence: str) -> str:
         .get_template("page.html")
         .render(
             study=study,
-            model=study.scorer.name,
+            model=short_name(study.scorer.name),
             tokens=int(study.activations.starts[-1]),
             cards=make_cards(study, shown),
             sentence=sentence,

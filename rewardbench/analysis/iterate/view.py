@@ -164,13 +164,14 @@ def _sentence(gain: PairedGain, budget: LabelBudget, seeds: int) -> str:
     if isnan(gain.error):
         difference = f"{gain.rounds} rounds and one differ by {gain.difference:+.2f} sd of gold reward"
         return f"{lead}, {difference} in the only seed, which shows nothing: raise --seeds."
-    size = f"{abs(gain.difference):.2f} sd [{gain.low:+.2f}, {gain.high:+.2f}]"
     if gain.low > 0:
+        size = f"{gain.difference:.2f} sd [{gain.low:.2f}, {gain.high:.2f}]"
         return (
-            f"{lead}, {gain.rounds} rounds reach {size} more gold reward than one, in {gain.wins} of {seeds} seeds: "
-            "spread the labels over rounds."
+            f"{lead}, {gain.rounds} rounds reach {size} more gold reward than one, and more in {gain.wins} of {seeds} "
+            "seeds: spread the labels over rounds."
         )
     if gain.high < 0:
+        size = f"{-gain.difference:.2f} sd [{-gain.high:.2f}, {-gain.low:.2f}]"
         return f"{lead}, {gain.rounds} rounds reach {size} less gold reward than one: label all pairs at the start."
     return (
         f"{lead}, {gain.rounds} rounds and one differ by {gain.difference:+.2f} sd of gold reward "

@@ -73,7 +73,10 @@ def draw_costs(
     """Draw accuracy against the cost of 1,000 decisions, and the cost to rank 2 to `systems` systems."""
     left, right = figure.subplots(1, 2)
     drawn = list(filter(attrgetter("amount"), points))
-    _draw_pareto(left, drawn, measure, items)
+    if drawn:
+        _draw_pareto(left, drawn, measure, items)
+    else:
+        _draw_accuracies(left, points, items)
     _draw_ranking(right, drawn or points, measure, systems, prompts)
     handles, labels = right.get_legend_handles_labels()
     front_handles, front_labels = left.get_legend_handles_labels()
@@ -88,11 +91,30 @@ def _draw_pareto(axes: Axes, points: Sequence[CostPoint], measure: MeasureText, 
     if len(front) > 1:
         axes.step([amounts[i] for i in front], [accuracies[i] for i in front], where="post", color=GREY, lw=1, ls="--",
                   label="Pareto front")  # fmt: skip
+    _draw_points(axes, amounts, points)
+    axes.set_xscale("log")
+    axes.set_xlim(min(amounts) / 5, max(amounts) * 5)
+    label_axes(axes, f"Accuracy and cost, n = {items:,} items, 95 % intervals",
+               f"Cost of 1,000 decisions, {measure.axis}", "Agreement with the labels")  # fmt: skip
+
+
+def _draw_accuracies(axes: Axes, points: Sequence[CostPoint], items: int) -> None:
+    """Draw the accuracies of models whose costs are unknown, side by side."""
+    places = list(range(len(points)))
+    _draw_points(axes, places, points)
+    axes.set_xticks([])
+    axes.set_xlim(-0.5, len(points) - 0.5)
+    label_axes(axes, f"Accuracy, n = {items:,} items, 95 % intervals", "Models; their cost is unknown",
+               "Agreement with the labels")  # fmt: skip
+
+
+def _draw_points(axes: Axes, places: Sequence[float], points: Sequence[CostPoint]) -> None:
+    """Draw the accuracy of each model with its interval, and the line of chance."""
     for number, point in enumerate(points):
         colour, mark = colour_and_mark(number)
         axes.errorbar(
-            amounts[number],
-            accuracies[number],
+            places[number],
+            point.accuracy.value,
             yerr=error_bars(point.accuracy.value, point.accuracy.low, point.accuracy.high),
             fmt=mark,
             color=colour,
@@ -102,11 +124,6 @@ def _draw_pareto(axes: Axes, points: Sequence[CostPoint], measure: MeasureText, 
     axes.axhline(0.5, color=GREY, lw=0.8, ls=":")
     place = axes.get_yaxis_transform()
     axes.text(0.99, 0.5, "chance", transform=place, ha="right", va="bottom", fontsize=8, color=GREY)
-    if amounts:
-        axes.set_xscale("log")
-        axes.set_xlim(min(amounts) / 5, max(amounts) * 5)
-    label_axes(axes, f"Accuracy and cost, n = {items:,} items, 95 % intervals",
-               f"Cost of 1,000 decisions, {measure.axis}", "Agreement with the labels")  # fmt: skip
 
 
 def _draw_ranking(axes: Axes, points: Sequence[CostPoint], measure: MeasureText, systems: int, prompts: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
+from math import isnan
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
@@ -293,12 +294,15 @@ def _sentence(
     """Say what follows from accuracy, agreement and cost."""
     gap = second.accuracy.value - first.accuracy.value
     ratio = _ratio(_amount(second.usage, measure), _amount(first.usage, measure))
-    cost = "an unknown multiple" if ratio is None else f"{ratio:.3g} times"
+    cost = "an unknown multiple of" if ratio is None else f"{ratio:.3g} times"
+    agree = f"agree with kappa {kappa.value:.2f} ({kappa.low:.2f} to {kappa.high:.2f})"
+    if isnan(kappa.value):
+        agree = "are all ties, so nothing is known of their agreement"
     calls = [f"{_ranking(usage, options):,}" for usage in (first.usage, second.usage)]
     return (
         f"{second.usage.label} agrees with the labels on {100 * second.accuracy.value:.1f} % of items, "
         f"{100 * gap:+.1f} points from {first.usage.label}, at {cost} its {MEASURES[measure].noun}; their "
-        f"decisions agree with kappa {kappa.value:.2f} ({kappa.low:.2f} to {kappa.high:.2f}), and to rank "
+        f"decisions {agree}, and to rank "
         f"{options.systems} systems on {options.prompts:,} prompts they need {calls[1]} and {calls[0]} calls."
     )
 

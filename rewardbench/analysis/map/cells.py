@@ -10,12 +10,13 @@ from typing import Protocol
 
 import numpy as np
 
-from rewardbench.analysis.chatbench.syllables import count_line
 from rewardbench.analysis.map.domains import Attribute, CategoryRule, Domain, MapCell
 from rewardbench.analysis.map.endpoint import ChatEndpoint
 from rewardbench.analysis.map.prosody import rhyme_share, split_lines, split_words
+from rewardbench.analysis.map.rewards import score_completions
 from rewardbench.errors import InputError
 from rewardbench.scoring import LoadedScorer
+from rewardbench.verifiers.syllables import count_line
 
 
 class CellClassifier(Protocol):
@@ -98,7 +99,7 @@ class RewardClassifier:
     """Reads cells by a reward model: the category whose sentence has the highest reward after the text.
 
     The model scores the prompt "TEXT" with the completion "This poem is a haiku." for each category; a tie of the two
-    highest is an unknown cell.
+    highest is an unknown cell, and so is a text that the model cannot score.
 
     Raises:
         InputError: if an attribute of the domain has no `label`.
@@ -129,7 +130,7 @@ class RewardClassifier:
             for name in attribute.names:
                 prompts.append(text)
                 labels.append(attribute.label.format(category=name))
-        scores = np.asarray(self._scorer.score(prompts, labels) if texts else [])
+        scores = np.asarray(score_completions(self._scorer, prompts, labels))
         categories: list[str | None] = []
         for row in scores.reshape(len(texts), len(attribute.names)):
             is_clear = np.sum(row == row.max()) == 1

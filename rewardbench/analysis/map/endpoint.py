@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from rewardbench.errors import InputError
-from rewardbench.scorers.judge.answers import Answer
+from rewardbench.scorers.judge.answers import FAILURES, Answer
 from rewardbench.scorers.judge.client import ChatClient
 from rewardbench.scorers.judge.ledger import Ledger
 from rewardbench.scorers.judge.transport.connection import describe_server
@@ -35,19 +35,18 @@ class ChatEndpoint:
 
     Args:
         text: `openai:URL#MODEL`; the key is read from OPENAI_API_KEY.
+        pause: seconds before the first retry, at most; twice that before the second, and so on.
 
     Raises:
         InputError: if the text has another form, or the key is missing.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, pause: float = 0.5) -> None:
         url, self.model = parse_endpoint(text)
         self._endpoint = Endpoint(url)
         self.identity = f"{PREFIX}{describe_server(url)}#{self.model}"
         self._ledger = Ledger()
-        self._client = ChatClient(self._endpoint, self._ledger)
-        self.failures = 0
-        """Requests without an answer."""
+        self._client = ChatClient(self._endpoint, self._ledger, pause=pause)
 
     def complete(
         self, questions: Sequence[str], seeds: Sequence[int], temperature: float, max_tokens: int
@@ -61,7 +60,7 @@ class ChatEndpoint:
             max_tokens: of an answer.
 
         Raises:
-            InputError: if no request can succeed.
+            InputError: if no request can succeed, or none of several was answered: an outage is not a text.
         """
         bodies: list[dict[str, object]] = []
         for question, seed in zip(questions, seeds, strict=True):
@@ -69,9 +68,16 @@ class ChatEndpoint:
             body = {"model": self.model, "temperature": temperature, "seed": seed, "max_tokens": max_tokens}
             bodies.append({**body, "messages": [message]})
         texts: list[str | None] = []
+        failed: Answer | None = None
         for answer in asyncio.run(self._complete(bodies)):
-            self.failures += answer.failure is not None
+            failed = answer if answer.failure is not None else failed
             texts.append(answer.text if answer.failure is None else None)
+        if failed is not None and failed.failure is not None and len(texts) > 1 and not any(map(_is_text, texts)):
+            detail = f" ({failed.detail})" if failed.detail else ""
+            raise InputError(
+                f"{self.model} answered none of {len(texts)} requests: {FAILURES[failed.failure]}{detail}. Run the "
+                "same command to go on."
+            )
         return texts
 
     async def _complete(self, bodies: Sequence[dict[str, object]]) -> list[Answer]:
@@ -80,3 +86,7 @@ class ChatEndpoint:
             return await asyncio.gather(*map(self._client.complete, bodies))
         finally:
             await self._client.close()
+
+
+def _is_text(answer: str | None) -> bool:
+    return answer is not None

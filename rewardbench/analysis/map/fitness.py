@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from hashlib import blake2b
-from math import isfinite, nan
+from math import nan
 from typing import Protocol
 
 from rewardbench.analysis.map.cells import RuleClassifier
 from rewardbench.analysis.map.domains import Domain, planted_weights
 from rewardbench.analysis.map.prosody import split_words
-from rewardbench.errors import InputError
+from rewardbench.analysis.map.rewards import score_completions
 from rewardbench.scoring import LoadedScorer
 
 MIN_LETTERS = 4
@@ -93,18 +93,6 @@ class ModelReward:
         """Return the reward of each text; NaN for a text that the model cannot score.
 
         Raises:
-            InputError: if it can score none of them.
+            InputError: if there are several, and it can score none of them.
         """
-        try:
-            return self._scorer.score(self._prompt, list(texts))
-        except InputError:
-            rewards = [self._score_single(text) for text in texts]
-            if not any(map(isfinite, rewards)):
-                raise
-        return rewards
-
-    def _score_single(self, text: str) -> float:
-        try:
-            return self._scorer.score(self._prompt, text)
-        except InputError:
-            return nan
+        return score_completions(self._scorer, [self._prompt] * len(texts), texts)

@@ -103,12 +103,13 @@ def write_request(domain: Domain, request: MapRequest) -> str:
 
 
 def clean_answer(text: str) -> str:
-    r"""Return an answer without code fences and white space at its ends.
+    r"""Return an answer without code fences, white space at its ends, and lone surrogates, which no file can hold.
 
     >>> clean_answer("```\nOne line.\n```\n")
     'One line.'
     """
-    return re.sub(r"^```\w*\n|\n?```$", "", text.strip()[:MAX_CHARACTERS]).strip()
+    valid = text.strip()[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
+    return re.sub(r"^```\w*\n|\n?```$", "", valid).strip()
 
 
 def cut_lines(text: str, domain: Domain, target: MapCell | None) -> str:

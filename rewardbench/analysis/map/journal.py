@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -10,14 +11,18 @@ from functools import cache
 from math import isfinite
 from pathlib import Path
 
-from rewardbench.analysis.chatbench import rhymes, syllables
 from rewardbench.analysis.map.domains import MapCell
 from rewardbench.analysis.map.generators import GeneratedText
 from rewardbench.analysis.map.grammar import Genome
 from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
+from rewardbench.verifiers import rhymes, syllables
 
 FILE_NAME = "journal.jsonl"
+DECIDING = ("cells", "domains", "endpoint", "fitness", "generators", "grammar", "prosody", "rewards", "search")
+"""Modules of this package that decide texts, cells and rewards."""
+SOUNDS = (Path(rhymes.__file__), rhymes.TABLE, Path(syllables.__file__), syllables.TABLE)
+"""Files that decide syllables and rhymes."""
 
 
 @dataclass(frozen=True)
@@ -147,13 +152,30 @@ def _format_step(search: str, evaluations: Sequence[EvaluatedText]) -> str:
     return json.dumps({"search": search, "evaluations": rows})
 
 
+class _WithoutTexts(ast.NodeTransformer):
+    """Remove docstrings and imports from parsed code."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:  # the name that ast calls
+        """Remove a docstring."""
+        return None if isinstance(node.value, ast.Constant) else node
+
+    def visit_Import(self, node: ast.Import) -> None:
+        """Remove an import."""
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        """Remove an import."""
+
+
 @cache
 def source_hash() -> str:
-    """Return a hash of the code that decides texts and cells: a run is never continued by other code than began it."""
+    """Return a hash of the code and tables that decide texts, cells and rewards, without comments and docstrings.
+
+    A run is never continued by other code than began it.
+    """
     digest = hashlib.sha256()
-    paths = sorted(Path(__file__).parent.glob("*.py"))
-    for table in (rhymes.TABLE, syllables.TABLE):
-        paths += [table, table.with_suffix(".py")]
-    for path in paths:
-        digest.update(path.name.encode() + path.read_bytes())
+    for path in (*(Path(__file__).with_name(f"{name}.py") for name in DECIDING), *SOUNDS):
+        content = path.read_text(encoding="utf-8")
+        if path.suffix == ".py":
+            content = ast.unparse(_WithoutTexts().visit(ast.parse(content)))
+        digest.update(f"{path.name} {content}".encode())
     return digest.hexdigest()[:12]

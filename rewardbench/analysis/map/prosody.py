@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rewardbench.analysis.chatbench.rhymes import rhyme_sound
+from rewardbench.verifiers.rhymes import rhyme_sound
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _HEADING = re.compile(r"#.*|\*\*.*\*\*:?|_+|-{3,}|\*{3,}|title:.*", re.IGNORECASE)

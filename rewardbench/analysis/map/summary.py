@@ -176,8 +176,16 @@ class MapSummary:
             means = self.category_means(axis)
             low, high = self.extreme(axis), self.extreme(axis, highest=True)
             if low is None:
-                return f"No text of {model} has a known cell: read the texts, or name another --cells."
-            parts.append(f"{low} ({np.nanmin(means):.2f}, against {np.nanmax(means):.2f} for {high})")
+                if self.total("unknown"):
+                    return "No text has a known cell and a reward: read the journal, or name another --cells."
+                return "The generator wrote no text that could be scored: look at its answers, or name another one."
+            if low != high:
+                parts.append(f"{low} ({np.nanmin(means):.2f}, against {np.nanmax(means):.2f} for {high})")
+        if not parts:
+            return (
+                f"The best texts found for {model} have the same mean reward in every category that was reached, so "
+                "none is the lowest: read the elites, or generate more texts."
+            )
         return (
             f"The best texts found for {model} have their lowest mean reward in {' and in '.join(parts)}: a policy "
             "trained on this reward has the least to gain there, so read those elites, and add preference data if they "

@@ -158,7 +158,7 @@ def report_ratings(rated: Sequence[RatedRun], questions: Sequence[Chain], judge:
         tables=[_mean_table(rated), _question_table(rated, questions)],
         draw=lambda figure: draw_ratings(figure, rated, judge),
         size=(10.0, 4.6),
-        details={"ratings": {entry.run.model: entry.ratings.tolist() for entry in rated}},
+        details={"ratings": [{"model": entry.run.model, "ratings": entry.ratings.tolist()} for entry in rated]},
         notes=_notes(rated),
         sources=[dict(entry.run.settings) for entry in rated],
     )
@@ -167,7 +167,7 @@ def report_ratings(rated: Sequence[RatedRun], questions: Sequence[Chain], judge:
 def _needed(both: RatingMean, difference: RatingMean | None) -> int | None:
     """Return the number of questions that detect half a point."""
     error, count = (both.error, both.questions) if difference is None else (difference.error, difference.questions)
-    if not isfinite(error):
+    if not error > 0:
         return None
     needed = questions_needed(error if difference is None else error / sqrt(2), count, GOAL)
     return int(needed)
@@ -192,14 +192,16 @@ def _sentence(rated: Sequence[RatedRun], difference: RatingMean | None, judge: s
         sentence += f" ({both.low:.2f} to {both.high:.2f}, {both.questions} questions)"
     if both.questions == 1:
         return f"{sentence}; with one question nothing is known about its error."
+    if difference is None and both.error == 0:
+        return f"{sentence}; all ratings are equal, so nothing is known of the difference that can be detected."
     if difference is None or not isfinite(difference.error):
         return f"{sentence}; a difference to another model below {both.detectable:.2f} points would be noise."
     verdict = "higher" if difference.low > 0 else "lower" if difference.high < 0 else "not distinguishably different"
     interval = f"{difference.low:.2f} to {difference.high:.2f}"
-    return (
-        f"{sentence}, and {rated[1].run.model} is {verdict}, at {difference.value:+.2f} points ({interval}), "
-        f"where {stats.detectable(difference.error):.2f} points can be detected."
-    )
+    sentence += f", and {rated[1].run.model} is {verdict}, at {difference.value:+.2f} points ({interval})"
+    if difference.error == 0:
+        return f"{sentence}, the same for every question."
+    return f"{sentence}, where {stats.detectable(difference.error):.2f} points can be detected."
 
 
 def _mean_table(rated: Sequence[RatedRun]) -> ReportTable:

@@ -151,7 +151,7 @@ def run_analyses(scored: ModelScores) -> tuple[list[Report], dict[str, str]]:
         try:
             reports.append(_run(_row(name), scored))
         except InputError as error:
-            omitted[name] = str(error)
+            omitted[name] = str(error).replace(str(scored.path), scored.path.name)
     return reports, omitted
 
 
@@ -173,7 +173,7 @@ def read_report(path: str) -> IncludedReport:
     content = results.read_object(place, "a report")
     try:
         report = _parse_report(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is not a report: pass a JSON file that rewardbench analyze wrote.") from error
     return IncludedReport(report, _picture(place))
 

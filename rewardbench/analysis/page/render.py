@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 from jinja2 import Environment
@@ -155,10 +156,12 @@ def _miss(shown: ScoredItem) -> Miss:
     item = shown.item
     texts: list[Text] = []
     for index, completion in enumerate(completions_of(item)):
-        score = decimal(shown.scores[index]) if index < len(shown.scores) else ""
+        is_scored = index < len(shown.scores) and not isnan(shown.scores[index])
+        score = decimal(shown.scores[index]) if is_scored else ""
         texts.append(Text(side_of(item, index), score, _cut(completion) or "(text not in the file)"))
     reason = f" ({shown.reason})" if shown.reason else ""
-    return Miss(f"{item.id} · {item.subset} · margin {decimal(shown.margin)}{reason}", _cut(prompt_of(item)), texts)
+    margin = "unscored" if isnan(shown.margin) else f"margin {decimal(shown.margin)}"
+    return Miss(f"{item.id} · {item.subset} · {margin}{reason}", _cut(prompt_of(item)), texts)
 
 
 def _cut(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rewardbench.analysis.figures import BLUE, GREY, ORANGE, colour_and_mark, label_axes
+from rewardbench.analysis.figures import BLUE, GREY, ORANGE, colour_and_mark, label_axes, legend_name
 from rewardbench.analysis.scaling.fit import MixedFit, Slope
 from rewardbench.analysis.scaling.table import SizedModel
 from rewardbench.metrics.temperature import sigmoid
@@ -36,6 +36,15 @@ def size_label(parameters: float) -> str:
     return f"{parameters:g}"
 
 
+def count_families(count: int) -> str:
+    """Return a number of families in words.
+
+    >>> count_families(1), count_families(4)
+    ('1 family', '4 families')
+    """
+    return f"{count} {'family' if count == 1 else 'families'}"
+
+
 def draw_scaling(
     figure: Figure, models: Sequence[SizedModel], fit: MixedFit, slopes: Sequence[tuple[str, Slope]]
 ) -> None:
@@ -50,6 +59,9 @@ def draw_scaling(
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
     _draw_models(left, models, fit)
     _draw_slopes(right, slopes)
+    handles, labels = left.get_legend_handles_labels()
+    columns = min(4, 130 // (max(map(len, labels)) + 6))
+    figure.legend(handles, labels, fontsize=8, frameon=False, loc="outside lower center", ncols=columns)
 
 
 def _draw_models(axes: Axes, models: Sequence[SizedModel], fit: MixedFit) -> None:
@@ -62,7 +74,7 @@ def _draw_models(axes: Axes, models: Sequence[SizedModel], fit: MixedFit) -> Non
         colour, mark = colour_and_mark(number)
         colour = colour if is_named else GREY
         sizes, points = np.array([(model.parameters, model.accuracy) for model in members]).T
-        label = family[:34] if is_named else None
+        label = legend_name(family) if is_named else None
         axes.plot(
             sizes, np.clip(points, 0.005, 0.995), f"{mark}-", color=colour, linewidth=0.8, markersize=6, label=label
         )
@@ -75,21 +87,38 @@ def _draw_models(axes: Axes, models: Sequence[SizedModel], fit: MixedFit) -> Non
     half = student(freedom) * fit.errors(x) if freedom > 0 else 0 * x
     y = fit.predict(x)
     axes.plot(10**x, sigmoid(y), "--", color="black", linewidth=1.6, label="average family (fit)")
-    axes.fill_between(10**x, sigmoid(y - half), sigmoid(y + half), color=GREY, alpha=0.2, linewidth=0)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, place: size_label(value))
     axes.set_yscale("logit", one_half="0.5")
     low, high = axes.get_ylim()
+    axes.fill_between(10**x, sigmoid(y - half), sigmoid(y + half), color=GREY, alpha=0.2, linewidth=0)
+    axes.set_ylim(low, high)  # the interval of a few models may be nearly all of the axis
+    axes.set_xscale("log")
+    sizes = spaced_sizes([model.parameters for model in models])
+    axes.set_xticks(sizes, list(map(size_label, sizes)))
     ticks = [tick for tick in TICKS if low <= tick <= high]
     axes.set_yticks(ticks, [f"{tick:.0%}" for tick in ticks])
     axes.minorticks_off()
-    axes.legend(fontsize=8, framealpha=0.9, edgecolor="none", loc="lower right")
-    title = f"Accuracy by size: {len(families)} families, {len(models)} models\n95 % intervals of models and of the fit"
+    counts = f"{count_families(len(families))}, {len(models)} models"
+    title = f"Accuracy by size: {counts}\n95 % intervals of models and of the fit"
     label_axes(axes, title, "parameters", "accuracy (logit axis)")
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
-    return min(values) - 0.1, max(values) + 0.1
+    margin = 0.05 * (max(values) - min(values))
+    return min(values) - margin, max(values) + margin
+
+
+def spaced_sizes(sizes: Sequence[float]) -> list[float]:
+    """Return the sizes whose labels have room on a logarithmic axis, the smallest first.
+
+    >>> spaced_sizes([7e9, 1e9, 1.02e9, 70e9])
+    [1000000000.0, 7000000000.0, 70000000000.0]
+    """
+    low, high = np.log10([min(sizes), max(sizes)])
+    chosen: list[float] = []
+    for size in sorted(set(sizes)):
+        if not chosen or np.log10(size / chosen[-1]) >= 0.08 * (high - low):
+            chosen.append(size)
+    return chosen
 
 
 def _draw_slopes(axes: Axes, slopes: Sequence[tuple[str, Slope]]) -> None:
@@ -101,7 +130,7 @@ def _draw_slopes(axes: Axes, slopes: Sequence[tuple[str, Slope]]) -> None:
         colour, mark = (ORANGE, "D") if is_first else (BLUE, "o")
         axes.plot([slope.low, slope.high], [y, y], color=colour, linewidth=1.6)
         axes.plot(slope.value, y, mark, color=colour, markersize=5)
-        labels.append(name if len(name) <= 30 else f"{name[:29]}…")
+        labels.append(legend_name(name))
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(rows)), labels, fontsize=8)
     label_axes(

@@ -11,7 +11,7 @@ import numpy as np
 
 from rewardbench.analysis.options import OptionHelp
 from rewardbench.analysis.report import Report, ReportTable, Value
-from rewardbench.analysis.scaling.figure import draw_scaling, size_label
+from rewardbench.analysis.scaling.figure import count_families, draw_scaling, size_label
 from rewardbench.analysis.scaling.fit import MixedFit, Slope, fit_mixed, fit_within, logit
 from rewardbench.analysis.scaling.table import SizedModel, read_models
 from rewardbench.comparison.compare import ComparedResult
@@ -188,11 +188,11 @@ def _sentence(models: Sequence[SizedModel], families: int, fit: MixedFit) -> str
             points.append(100 * (_moved(middle, limit) - middle))
         return (
             f"Ten times the parameters change an accuracy of {middle:.0%} by {points[0]:+.1f} points (95 % interval "
-            f"{points[1]:+.1f} to {points[2]:+.1f}; {families} families, {len(models)} models)."
+            f"{points[1]:+.1f} to {points[2]:+.1f}; {count_families(families)}, {len(models)} models)."
         )
     return (
-        f"With {families} families and {len(models)} models, accuracy is not shown to depend on size: ten times the "
-        f"parameters change the odds by a factor of {exp(slope.value):.2f}, and the 95 % interval includes 1."
+        f"With {count_families(families)} and {len(models)} models, accuracy is not shown to depend on size: ten times "
+        f"the parameters change the odds by a factor of {exp(slope.value):.2f}, and the 95 % interval includes 1."
     )
 
 

@@ -152,6 +152,8 @@ def _from_row(row: DataRow, where: str) -> SizedModel:
         )
     if accuracy is None or not 0 <= accuracy <= 1:
         raise InputError(f"{where}: {str(row.get('accuracy'))[:40]!r} is not an accuracy from 0 to 1.")
+    if n is None and accuracy in (0, 1):
+        raise InputError(f"{where}: an accuracy of {accuracy:g} has no logit unless its number of items n is known.")
     if n is None and str(row.get("n") or "").strip():
         raise InputError(f"{where}: {str(row.get('n'))[:40]!r} is not a number of items.")
     if n is not None and n < 1:

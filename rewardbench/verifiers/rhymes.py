@@ -8,11 +8,21 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from rewardbench.analysis.chatbench.syllables import words_of
+from rewardbench.verifiers.syllables import words_of
 
 TABLE = Path(__file__).with_name("rhymes.toml")
 _END = re.compile(r"(?P<vowel>[aeo]w|[aeiouy]+)(?P<coda>[^aeiouy]*)$")
 _SILENT_ENDING = re.compile(r"(?<=[aeiouyw])(?P<coda>[^aeiouyw]{1,3}?)(?P<end>e|es|ed)$")
+_VOICELESS = re.compile(r"(?:[fkps]|[cs]h)$")
+"""Sounds after which the ending ed is a t, as in looked."""
+_CONSONANTS = (
+    (re.compile(r"(?<=[gq])ue(?=s?$)"), ""),
+    (re.compile(r"qu"), "kw"),
+    (re.compile(r"gu(?=[ei])"), "g"),
+    (re.compile(r"^y(?=[aeiou])"), ""),
+    (re.compile(r"war(?=[dmnpt])"), "wor"),
+)
+"""Spellings of consonants with letters that are vowels elsewhere."""
 LONG = {"a": "ay", "e": "ee", "i": "ie", "o": "oh", "u": "oo", "y": "ie"}
 """Sounds of vowels before a consonant and a silent e."""
 OPEN = {"a": "ah", "e": "ee", "i": "ee", "o": "oh", "u": "oo"}
@@ -36,11 +46,15 @@ def rhyme_sound(word: str) -> str:
 
     >>> rhyme_sound("night") == rhyme_sound("white"), rhyme_sound("stone") == rhyme_sound("rain")
     (True, False)
+    >>> rhyme_sound("square") == rhyme_sound("chair"), rhyme_sound("quill") == rhyme_sound("hill")
+    (True, True)
     """
     tables = _tables()
-    word = re.sub(r"(?<=[gq])ue(?=s?$)", "", word.lower().replace("'", ""))
+    word = word.lower().replace("'", "")
     if word in tables["words"]:
         return tables["words"][word]
+    for pattern, spelling in _CONSONANTS:
+        word = pattern.sub(spelling, word)
     for start in range(len(word)):
         for suffix in ("s", ""):
             base = word[start:].removesuffix(suffix) if suffix else word[start:]
@@ -60,6 +74,8 @@ def _sound(stem: str, ending: str) -> str:
         return stem + ending
     vowel, coda = match["vowel"], match["coda"]
     consonants = tables["codas"].get(coda + ending[:1], tables["codas"].get(coda, coda))
+    if ending == "ed" and _VOICELESS.search(consonants):
+        return _sound(stem, "e" if len(coda) == 1 else "") + "t"
     if coda.startswith("r"):
         sound = tables["vowels"].get(f"{vowel}r{'e' if ending else ''}", f"{vowel}r")
         return sound + consonants[1:] + ending[1:]
