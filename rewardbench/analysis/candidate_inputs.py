@@ -34,15 +34,15 @@ _NUMBER = re.compile(r"(?:(?<![\w.])[-\u2212])?\d(?:[\d,]*\d)?(?:\.\d+)?")
 class CandidateOptions:
     """Options of an analysis that reads candidates with a gold reward."""
 
-    score: Annotated[tuple[str, ...], OptionHelp("Score to analyze, repeat it for more (default: all)")] = ()
-    gold: Annotated[str, OptionHelp("Column of the gold reward, or a score that serves as gold")] = "gold"
+    score: Annotated[tuple[str, ...], OptionHelp("Name of a score to analyze; repeat it for more; default: all")] = ()
+    gold: Annotated[str, OptionHelp("Column of the gold reward, or the name of a score to use as gold")] = "gold"
     reference: Annotated[
-        str, OptionHelp("Column with the right number; gold is 1 where the text's last number equals it")
+        str, OptionHelp("Column with the correct number: gold is 1 if the last number of the text equals it, else 0")
     ] = ""
     max_n: Annotated[
-        int | None, OptionHelp("Largest n (default: what nine of ten prompts have candidates for)", min=2)
+        int | None, OptionHelp("Largest n; default: the largest that 90 % of prompts have candidates for", min=2)
     ] = None
-    seed: Annotated[int, OptionHelp("Seed of the bootstrap", min=0)] = 0
+    seed: Annotated[int, OptionHelp("Random seed of the bootstrap", min=0)] = 0
 
 
 @dataclass(frozen=True)

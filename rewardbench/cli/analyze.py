@@ -39,16 +39,16 @@ class ReportOptions:
     """Options that all analyses share."""
 
     selftest: Annotated[
-        bool, flag(OUTPUT, "selftest", "Run on data with a planted truth instead; exit 1 if a bound is missed")
+        bool, flag(OUTPUT, "selftest", "Test the method on simulated data with a known answer; exit 1 if it fails")
     ] = False
     seeds: Annotated[
-        int | None, flag(OUTPUT, "seeds", "Number of random seeds, of --selftest or of the analysis", min=1)
+        int | None, flag(OUTPUT, "seeds", "Number of random seeds of --selftest or of a simulation", min=1)
     ] = None
     check: Annotated[
-        list[str] | None, flag(OUTPUT, "check", "Exit 1 unless this holds, such as ece<=0.05; repeat it for more")
+        list[str] | None, flag(OUTPUT, "check", "Exit 1 unless a figure meets this bound: 'ece<=0.05'; repeatable")
     ] = None
     output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder for NAME.json and NAME.png")] = "analysis"
-    as_json: Annotated[bool, flag(OUTPUT, "json", "Print as JSON")] = False
+    as_json: Annotated[bool, flag(OUTPUT, "json", "Print the report as JSON")] = False
 
 
 class AnalysisGroup(options.Group):
@@ -75,7 +75,7 @@ class AnalysisGroup(options.Group):
 
 analyze = typer.Typer(
     cls=AnalysisGroup,
-    help="Answer one question about models from their stored scores, with a table and a picture.",
+    help="Answer one question about models, mostly from stored scores: a table, a figure and a conclusion.",
     no_args_is_help=True,
     context_settings={"token_normalize_func": lambda token: token.replace("-", "_")},
 )
@@ -83,7 +83,7 @@ analyze = typer.Typer(
 
 @analyze.callback()
 def analyze_callback() -> None:
-    """Answer one question about models from their stored scores, with a table and a picture."""
+    """Answer one question about models, mostly from stored scores: a table, a figure and a conclusion."""
 
 
 def _build_command(row: AnalysisRow) -> Command:

@@ -123,7 +123,7 @@ class ModelOptions:
     ] = None
     adapter: Annotated[
         TextOption,
-        flag(MODEL, "adapter", "Head spec of the model: a name, or a YAML or Python file [default: recognised]"),
+        flag(MODEL, "adapter", "Head spec of the model: a name, or a YAML or Python file; default: recognised"),
     ] = None
     step_aggregation: Annotated[
         AggregationOption,

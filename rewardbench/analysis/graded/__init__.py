@@ -34,9 +34,9 @@ class GradedOptions:
     """Options of the analysis of graded labels."""
 
     dataset: Annotated[
-        str | None, OptionHelp("Data that was scored, for results that do not store the strength of labels")
+        str | None, OptionHelp("Dataset that was scored, for results that do not store the strength of labels")
     ] = None
-    levels: Annotated[int, OptionHelp("Maximum number of levels; further strengths are grouped", min=2, max=20)] = 8
+    levels: Annotated[int, OptionHelp("Maximum levels of strength to show; more are binned", min=2, max=20)] = 8
     resamples: Annotated[int, OptionHelp("Number of bootstrap resamples", min=100, max=100_000)] = 1000
     seed: Annotated[int, OptionHelp("Random seed of the bootstrap", min=0)] = 0
 

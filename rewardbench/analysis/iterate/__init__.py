@@ -41,22 +41,24 @@ FEWEST_LABELS = 10
 class IterateOptions:
     """Options of the analysis of rounds."""
 
-    toy: Annotated[bool, OptionHelp("Use a toy with a gold reward that bends, instead of a file")] = False
+    toy: Annotated[bool, OptionHelp("Use the built-in simulation instead of a file")] = False
     gold_column: Annotated[str, OptionHelp("Column of the gold reward")] = "gold"
     features: Annotated[
-        Literal["text", "scores", "both"], OptionHelp("What the trained reward model reads of a candidate")
+        Literal["text", "scores", "both"],
+        OptionHelp("Inputs of the trained reward model: the text, the stored scores, or both"),
     ] = "text"
-    rounds: Annotated[int, OptionHelp("Largest number of rounds, compared with 1", min=2, max=64)] = 4
-    labels: Annotated[int, OptionHelp("Labelled pairs in all, whatever the rounds", min=20, max=100_000)] = 800
+    rounds: Annotated[int, OptionHelp("Largest number of rounds to compare with one", min=2, max=64)] = 4
+    labels: Annotated[int, OptionHelp("Total labelled pairs, divided over the rounds", min=20, max=100_000)] = 800
     kl: Annotated[
         float | None,
-        OptionHelp("Final KL divergence in nats; default: 6 for --toy, else half of the largest", min=0.01),
+        OptionHelp("Final KL divergence in nats; default: 6 with --toy, else half of the maximum", min=0.01),
     ] = None
     noise: Annotated[
-        float, OptionHelp("Temperature of the labels, in standard deviations of gold", min=0.001, max=100)
+        float, OptionHelp("Label noise: temperature in standard deviations of the gold reward", min=0.001, max=100)
     ] = NOISE
     policy: Annotated[
-        Literal["tilt", "best-of-n"], OptionHelp("How a policy follows the reward model, both at the same KL")
+        Literal["tilt", "best-of-n"],
+        OptionHelp("Optimisation, to the same KL: initial policy times exp(reward / beta), or best-of-n"),
     ] = "tilt"
     model: ModelSpec | None = None
     seeds: Annotated[int, OptionHelp("Number of random seeds", min=1)] = SEEDS

@@ -39,10 +39,10 @@ GOAL = 0.5
 class MtOptions(ChatOptions):
     """Options of the analysis mt."""
 
-    questions: Annotated[str | None, OptionHelp("File of questions of two turns (.yaml) [default: the package's]")] = (
-        None
-    )
-    judge_protocol: Annotated[str, OptionHelp("How --judge rates a reply: a protocol of one response")] = "turn_rating"
+    questions: Annotated[
+        str | None, OptionHelp("YAML file with two-turn questions; default: the 14 of the package")
+    ] = None
+    judge_protocol: Annotated[str, OptionHelp("Pointwise protocol by which --judge rates a reply")] = "turn_rating"
 
 
 @dataclass(frozen=True)
@@ -203,12 +203,15 @@ def _sentence(rated: Sequence[RatedRun], difference: RatingMean | None, judge: s
     if both.questions == 1:
         return f"{sentence}; with one question nothing is known about its error."
     if difference is None or not isfinite(difference.error):
-        return f"{sentence}; a difference to another model below {both.detectable:.2f} points would be noise."
+        return (
+            f"{sentence}; a difference to another model below {both.detectable:.2f} points is not detected with 80 % "
+            "power."
+        )
     verdict = "higher" if difference.low > 0 else "lower" if difference.high < 0 else "not distinguishably different"
     interval = f"{difference.low:.2f} to {difference.high:.2f}"
     return (
         f"{sentence}, and {rated[1].run.model} is {verdict}, at {difference.value:+.2f} points ({interval}), "
-        f"where {stats.detectable(difference.error):.2f} points can be detected."
+        f"where {stats.detectable(difference.error):.2f} points are detected with 80 % power."
     )
 
 
