@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, fields, make_dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -135,7 +135,9 @@ def _flag_of(item: Field[Any], hint: object) -> object:
     """Return the annotation for typer of a field of an options dataclass."""
     _, setting = get_args(hint)
     value_type: Any = list[str] | None if _is_repeated(hint) else _bare(hint)
-    return Annotated[value_type, flag(ANALYSIS, item.name, setting.help, min=setting.min, max=setting.max)]
+    metavar = f"<{'|'.join(get_args(value_type))}>" if get_origin(value_type) is Literal else None
+    option = flag(ANALYSIS, item.name, setting.help, min=setting.min, max=setting.max, metavar=metavar)
+    return Annotated[value_type, option]
 
 
 def _to_options(parameters: Callable[..., object], parsed: object, seeds: int | None) -> object:

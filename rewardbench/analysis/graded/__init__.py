@@ -1,9 +1,9 @@
-"""Do margins follow the strength of labels? Spearman's correlation beside accuracy, and both by level of strength.
+"""Correlate margins with the strength of graded labels, and report accuracy by level of strength.
 
 Accuracy reads a label as ±1. A label that states how strongly a response is preferred (a Likert scale, a score
 difference, a probability) contains more: a reward model whose margins are used as weights, thresholds or rewards should
-have larger margins where the preference is stronger. Spearman's correlation of margin and strength measures that on
-any scale of both. Strengths as training signals: Touvron et al. 2023 (Llama 2, arXiv 2307.09288), Wang et al. 2024
+have larger margins where the preference is stronger. Spearman's correlation measures that without assuming a
+scale. Strengths as training signals: Touvron et al. 2023 (Llama 2, arXiv 2307.09288), Wang et al. 2024
 (HelpSteer2-Preference, arXiv 2410.01257).
 """
 

@@ -1,9 +1,9 @@
-"""What do rounds of label, reward model and policy gain, at one label budget and one final KL divergence?
+"""Measure what several rounds of labelling and training gain over one, at equal labels and final KL divergence.
 
-A reward model that is trained once, on samples of the initial policy, is wrong where an optimised policy goes (Gao et
-al. 2023, arXiv 2210.10760). Rounds spend the same labels where the policy is by then, as iterated RLHF does (Bai et al.
-2022, arXiv 2204.05862). The gold reward is known here, so the gain can be measured: on a toy, or on stored candidates
-with a gold column or a larger reward model as the gold reward.
+A reward model trained once, on samples of the initial policy, is inaccurate on samples of an optimised policy (Gao et
+al. 2023, arXiv 2210.10760). Iterated RLHF (Bai et al. 2022, arXiv 2204.05862) labels samples of the current policy in
+each round. Here the gold reward is known, so the gain can be measured: in a simulation, or on stored candidates with a
+gold column or a larger reward model as the gold reward.
 """
 
 from __future__ import annotations

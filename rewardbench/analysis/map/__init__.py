@@ -1,9 +1,8 @@
-"""Map of a reward model: the best text of each cell of two attributes, found by MAP-Elites.
+"""Map a reward model: search for the highest-reward text in each cell of two attributes by MAP-Elites.
 
-What does a reward model rate high, and which kinds of text does it rate low however good they get? A search changes
-texts to raise their reward in every cell of a grid, such as poems by genre and tone (Quality-Diversity through AI
-Feedback, Bradley et al., arXiv 2310.13032, with MAP-Elites, Mouret and Clune, arXiv 1504.04909). Two controls with the
-same budget show what the search adds over sampling.
+The search mutates texts to raise their reward in every cell of a grid, such as poems by genre and tone
+(Quality-Diversity through AI Feedback, Bradley et al., arXiv 2310.13032, with MAP-Elites, Mouret and Clune, arXiv
+1504.04909). Two control searches with the same budget show what selection adds to sampling.
 """
 
 from __future__ import annotations
