@@ -80,7 +80,10 @@ def read_gold_pool(
         InputError: if the inputs cannot be read, have no gold reward, or no prompt has two candidates.
     """
     if not inputs:
-        raise InputError("There is nothing to analyze: name a file of candidates (.jsonl), or results (.json).")
+        raise InputError(
+            "There is nothing to analyze: pass a file of candidates (.jsonl with prompt_id, cand_id, text, score and "
+            "gold), or results (.json) with three completions or more per item."
+        )
     path = _candidate_file(inputs[0])
     if path is not None:
         if len(inputs) > 1:
@@ -203,8 +206,8 @@ def _drop_short(pool: CandidatePool, largest_n: int | None) -> tuple[CandidatePo
         largest_n = max(2, int(np.sort(sizes)[len(sizes) // 10]))
     if sizes.max() < largest_n:
         raise InputError(
-            f"{pool.path} has at most {sizes.max()} candidates a prompt, and the largest n is {largest_n}: give more "
-            "candidates, at least 2 a prompt, or a lower --max_n."
+            f"{pool.path} has at most {sizes.max()} candidates per prompt, and the largest n is {largest_n}: give more "
+            "candidates, at least 2 per prompt, or a lower --max_n."
         )
     short = int((sizes < largest_n).sum())
     note = f"{short:,} of {len(sizes):,} prompts have fewer than {largest_n} candidates, and are left out."

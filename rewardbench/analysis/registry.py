@@ -49,9 +49,14 @@ class AnalysisRow:
         return options
 
 
+CANDIDATES = "Candidates (.jsonl with prompt_id, cand_id, text, score and gold), or results (.json)"
+"""Help for the files of analyses that read candidates."""
+
 ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow(
-        "ties", "A result of data with ties, or a csv of battles", "Test whether small score differences predict ties"
+        "ties",
+        "A result on data with ties (.json), or battles (.csv with score_a, score_b and winner)",
+        "Test whether small score differences predict ties",
     ),
     AnalysisRow("calibration", "Results (.json)", "Measure the calibration errors and the temperature of margins"),
     AnalysisRow(
@@ -60,16 +65,18 @@ ANALYSES: tuple[AnalysisRow, ...] = (
         "Correlate margins with the preference strength of graded labels",
     ),
     AnalysisRow(
-        "best-of-n", "Candidates (.jsonl), or results (.json)", "Estimate the gold reward of best-of-n against n"
+        "best-of-n",
+        CANDIDATES,
+        "Estimate the gold reward of best-of-n against n",
     ),
     AnalysisRow(
         "overoptimization",
-        "Candidates (.jsonl), or results (.json)",
+        CANDIDATES,
         "Measure gold reward against KL divergence, for single scores and ensembles",
     ),
     AnalysisRow(
         "correlate",
-        "Tables (.csv, .json), or results and a table",
+        "Tables with a row per model (.csv, .tsv, .parquet, .json), or results and a table",
         "Correlate benchmark scores with the downstream performance of policies",
     ),
     AnalysisRow("bias", "Results (.json)", "Measure the effects of length, style and position on preferences"),
@@ -82,16 +89,26 @@ ANALYSES: tuple[AnalysisRow, ...] = (
     ),
     AnalysisRow("ceiling", "Results (.json), optional", "Compute the highest accuracy that noisy labels allow"),
     AnalysisRow(
-        "scaling", "Results of one suite, or a table", "Fit accuracy against the number of parameters, by family"
+        "scaling",
+        "Results of one suite (.json), or a table with model, parameters, family, accuracy and n",
+        "Fit accuracy against the number of parameters, by family",
     ),
     AnalysisRow("map", "", "Search for the highest-reward text of each kind, such as genre and tone (MAP-Elites)"),
-    AnalysisRow("features", "Results (.json)", "Rank sparse-autoencoder features by how ablation changes the reward"),
+    AnalysisRow(
+        "features", "Results (.json) with texts", "Rank sparse-autoencoder features by how ablation changes the reward"
+    ),
     AnalysisRow(
         "iterate",
-        "Candidates (.jsonl), or none with --toy",
+        "Candidates (.jsonl with prompt_id, cand_id, text, score and gold); none with --toy",
         "Measure the gain of k rounds of labelling and training over one",
     ),
-    AnalysisRow("judge-cost", "Results (.json)", "Compare accuracy, agreement and cost of reward models and judges"),
-    AnalysisRow("chatbench", "Replies (.jsonl)", "Check multi-turn replies of chat models by verifiers"),
-    AnalysisRow("mt", "Replies (.jsonl)", "Rate two-turn replies of chat models by a judge"),
+    AnalysisRow(
+        "judge-cost",
+        "Two or more results on one suite (.json)",
+        "Compare accuracy, agreement and cost of reward models and judges",
+    ),
+    AnalysisRow(
+        "chatbench", "Replies of earlier runs (.jsonl)", "Check multi-turn replies of chat models by verifiers"
+    ),
+    AnalysisRow("mt", "Replies of earlier runs (.jsonl)", "Rate two-turn replies of chat models by a judge"),
 )

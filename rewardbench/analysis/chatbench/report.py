@@ -323,6 +323,6 @@ def _notes(judged: Sequence[JudgedRun], chains: Sequence[Chain]) -> list[str]:
     if len(judged) > 2:
         notes.append("The first two runs are compared; the others are in the tables and the figure.")
     if judged[0].judgement:
-        notes.append("The threshold is that of hand-written replies, which are judged by those of other chains.")
-    notes.append("A rule that passes says that the form is right, not that the reply is good.")
+        notes.append("The threshold is set on hand-written replies; for these themselves, on those of other chains.")
+    notes.append("Passing the rules means that the form is right, not that the reply is good.")
     return notes

@@ -237,7 +237,7 @@ def _report(x_name: str, limit: float, measured: Sequence[TargetCorrelations], n
     influential = _influence_rows(measured)
     if influential:
         header = ["downstream", "without", "pearson", "change", "spearman"]
-        tables.append(ReportTable("The five rows that move each Pearson correlation most", header, influential))
+        tables.append(ReportTable("Rows without which each Pearson correlation changes most", header, influential))
     return Report(
         name="correlate",
         values=values,

@@ -124,7 +124,7 @@ def _analyze_toy(inputs: Sequence[ComparedResult], options: IterateOptions) -> R
     if budget.kl >= most:
         raise InputError(f"--kl {budget.kl:g} is beyond the toy, whose {CANDIDATES} candidates allow {most:.2f} nats.")
     outcomes = _run_seeds(make_toy, budget, options)
-    note = "A toy: its gain is that of its gold reward, noise and budget, not of any data."
+    note = "A simulation: the gain depends on its gold reward, noise and budget, not on your data."
     title = f"Toy, {CANDIDATES:,} candidates, {budget.labels:,} labels"
     return build_report(outcomes, budget, _distances(budget), title, [], [note])
 

@@ -343,7 +343,7 @@ def _agreement_table(
             row: list[Value] = [f"{usages[i].label}, {usages[j].label}", share.value]
             row += [kappa.value, _interval(kappa.low, kappa.high)]
             rows.append([*row, consistency.value, _interval(consistency.low, consistency.high)])
-    columns = ("models", "agreement", "kappa", "95 %", "error consistency", "95 % of it")
+    columns = ("models", "agreement", "kappa", "95 %", "error consistency", "95 % of error consistency")
     return ReportTable("Agreement of decisions between models", columns, rows)
 
 

@@ -53,12 +53,12 @@ def _notes(finished: FinishedMap, options: MapOptions) -> list[str]:
     """Return the limits of a map."""
     summary = finished.summary
     notes = [
-        f"Each cell is a lower bound: the best of the texts of the generator {options.generator}, in cells read by "
-        f"{options.cells}.",
+        f"The reward of a cell is a lower bound: that of the best text by the generator {options.generator}, with cells "
+        f"assigned by {options.cells}.",
         "The QD scores and their ratios depend on the offset.",
     ]
     if summary.coverage("map-elites") < 1:
         notes.append("Some cells are empty, and the means of rows and columns leave them out.")
     if unknown := summary.total("unknown"):
-        notes.append(f"The cell of {unknown:,} texts is unknown; they count in the budget, and are in no cell.")
+        notes.append(f"{unknown:,} texts have an unknown cell; they count in the budget, and are in no cell.")
     return notes

@@ -239,9 +239,7 @@ def _question_table(rated: Sequence[RatedRun], questions: Sequence[Chain]) -> Re
 
 
 def _notes(rated: Sequence[RatedRun]) -> list[str]:
-    notes = [
-        "The interval is that of other questions like these and the same judge; a judge may have a bias of its own."
-    ]
+    notes = ["The interval is over questions like these, with the same judge; it does not include a bias of the judge."]
     for entry in rated:
         for reason in entry.scored.reasons:
             notes.append(f"Some replies of {entry.run.model} are unrated: {reason.rstrip('.')}.")
