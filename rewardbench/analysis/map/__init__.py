@@ -53,7 +53,7 @@ def _notes(finished: FinishedMap, options: MapOptions) -> list[str]:
     """Return the limits of a map."""
     summary = finished.summary
     notes = [
-        f"The reward of a cell is a lower bound: that of the best text by the generator {options.generator}, with cells "
+        f"The reward of a cell is a lower bound: the best text by the generator {options.generator}, with cells "
         f"assigned by {options.cells}.",
         "The QD scores and their ratios depend on the offset.",
     ]
