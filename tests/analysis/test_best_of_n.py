@@ -213,7 +213,7 @@ def test_unfit_input_is_rejected_in_one_line(tmp_path):
     path = candidates(tmp_path)
     with pytest.raises(InputError, match="has no gold reward in 'human'"):
         analyze([path], BestOfNOptions(gold="human"))
-    with pytest.raises(InputError, match="has at most 8 candidates a prompt, and the largest n is 9"):
+    with pytest.raises(InputError, match="has at most 8 candidates per prompt, and the largest n is 9"):
         analyze([path], BestOfNOptions(max_n=9))
     with pytest.raises(InputError, match="holds candidates: give it alone"):
         analyze([path, path], BestOfNOptions())
