@@ -218,7 +218,7 @@ def test_unfit_input_is_rejected_in_one_line(tmp_path):
     with pytest.raises(InputError, match="holds candidates: give it alone"):
         analyze([path, path], BestOfNOptions())
     single = write(tmp_path / "single.jsonl", [{"prompt_id": 1, "cand_id": 1, "score": 1, "gold": 1}])
-    with pytest.raises(InputError, match="has at most 1 candidates a prompt"):
+    with pytest.raises(InputError, match="has at most 1 candidates per prompt"):
         analyze([single], BestOfNOptions())
     with pytest.raises(InputError, match="has the score 'score' only"):
         analyze([single], BestOfNOptions(gold="score"))
