@@ -1,5 +1,5 @@
-"""Analyses: what one accuracy hides, and a look inside a reward model. One module answers one question.
+"""Analyses of reward models beyond accuracy. Each module answers one question.
 
-Each module has `analyze(inputs, options) -> Report`, which reads stored scores where it can, and `selftest(seeds) ->
-Report`, which runs the analysis on data with a planted truth. `registry.ANALYSES` lists them.
+Each module has `analyze(inputs, options) -> Report`, which reads stored scores where possible, and `selftest(seeds) ->
+Report`, which runs the method on simulated data with a known answer. `registry.ANALYSES` lists the modules.
 """

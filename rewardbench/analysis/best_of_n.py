@@ -182,15 +182,15 @@ def _sentence(best: ScoreCurves, source: GoldPool) -> str:
     gain = float(best.gold[-1] - best.gold[0])
     share = _gain_share(best)
     if np.isnan(share):
-        return "All candidates of a prompt have the same gold reward: no reward model can gain anything by choosing."
+        return "All candidates of a prompt have the same gold reward: best-of-n cannot gain anything here."
     low, high = best.gain_limits
     interval = "" if np.isnan(low) else f" (95 % interval {low:+.3f} to {high:+.3f})"
-    doubt = " No gain is shown, since the interval contains 0." if low <= 0 <= high else ""
+    doubt = " The interval contains 0: no gain is shown." if low <= 0 <= high else ""
     if high < 0:
         doubt = " A random choice is better: check the sign of the score."
     return (
         f"Choosing the best of {source.largest_n} with {best.name} changes the gold reward by {gain:+.3f}{interval}, "
-        f"{100 * share:.0f} % of what a perfect choice would gain.{doubt}"
+        f"{100 * share:.0f} % of the gain of an oracle that chooses by gold reward.{doubt}"
     )
 
 

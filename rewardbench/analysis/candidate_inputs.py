@@ -34,15 +34,15 @@ _NUMBER = re.compile(r"(?:(?<![\w.])[-\u2212])?\d(?:[\d,]*\d)?(?:\.\d+)?")
 class CandidateOptions:
     """Options of an analysis that reads candidates with a gold reward."""
 
-    score: Annotated[tuple[str, ...], OptionHelp("Score to analyze, repeat it for more (default: all)")] = ()
-    gold: Annotated[str, OptionHelp("Column of the gold reward, or a score that serves as gold")] = "gold"
+    score: Annotated[tuple[str, ...], OptionHelp("Name of a score to analyze; repeat it for more; default: all")] = ()
+    gold: Annotated[str, OptionHelp("Column of the gold reward, or the name of a score to use as gold")] = "gold"
     reference: Annotated[
-        str, OptionHelp("Column with the right number; gold is 1 where the text's last number equals it")
+        str, OptionHelp("Column with the correct number: gold is 1 if the last number of the text equals it, else 0")
     ] = ""
     max_n: Annotated[
-        int | None, OptionHelp("Largest n (default: what nine of ten prompts have candidates for)", min=2)
+        int | None, OptionHelp("Largest n; default: the largest that 90 % of prompts have candidates for", min=2)
     ] = None
-    seed: Annotated[int, OptionHelp("Seed of the bootstrap", min=0)] = 0
+    seed: Annotated[int, OptionHelp("Random seed of the bootstrap", min=0)] = 0
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,10 @@ def read_gold_pool(
         InputError: if the inputs cannot be read, have no gold reward, or no prompt has two candidates.
     """
     if not inputs:
-        raise InputError("There is nothing to analyze: name a file of candidates (.jsonl), or results (.json).")
+        raise InputError(
+            "There is nothing to analyze: pass a file of candidates (.jsonl with prompt_id, cand_id, text, score and "
+            "gold), or results (.json) with three completions or more per item."
+        )
     path = _candidate_file(inputs[0])
     if path is not None:
         if len(inputs) > 1:
@@ -203,8 +206,8 @@ def _drop_short(pool: CandidatePool, largest_n: int | None) -> tuple[CandidatePo
         largest_n = max(2, int(np.sort(sizes)[len(sizes) // 10]))
     if sizes.max() < largest_n:
         raise InputError(
-            f"{pool.path} has at most {sizes.max()} candidates a prompt, and the largest n is {largest_n}: give more "
-            "candidates, at least 2 a prompt, or a lower --max_n."
+            f"{pool.path} has at most {sizes.max()} candidates per prompt, and the largest n is {largest_n}: give more "
+            "candidates, at least 2 per prompt, or a lower --max_n."
         )
     short = int((sizes < largest_n).sum())
     note = f"{short:,} of {len(sizes):,} prompts have fewer than {largest_n} candidates, and are left out."

@@ -49,41 +49,66 @@ class AnalysisRow:
         return options
 
 
+CANDIDATES = "Candidates (.jsonl with prompt_id, cand_id, text, score and gold), or results (.json)"
+"""Help for the files of analyses that read candidates."""
+
 ANALYSES: tuple[AnalysisRow, ...] = (
     AnalysisRow(
-        "ties", "A result of data with ties, or a csv of battles", "Fit Davidson's and Rao-Kupper's models of ties"
+        "ties",
+        "A result on data with ties (.json), or battles (.csv with score_a, score_b and winner)",
+        "Test whether small score differences predict ties",
     ),
-    AnalysisRow("calibration", "Results (.json)", "Measure the temperature and the calibration errors of margins"),
+    AnalysisRow("calibration", "Results (.json)", "Measure the calibration errors and the temperature of margins"),
     AnalysisRow(
         "graded",
         "Results (.json) of data whose labels have a strength",
-        "Correlate margins with the strength of labels",
+        "Correlate margins with the preference strength of graded labels",
     ),
     AnalysisRow(
-        "best-of-n", "Candidates (.jsonl), or results (.json)", "Measure the gold reward of the best of n completions"
+        "best-of-n",
+        CANDIDATES,
+        "Estimate the gold reward of best-of-n against n",
     ),
     AnalysisRow(
         "overoptimization",
-        "Candidates (.jsonl), or results (.json)",
-        "Measure gold reward against KL, for a score and for ensembles",
+        CANDIDATES,
+        "Measure gold reward against KL divergence, for single scores and ensembles",
     ),
     AnalysisRow(
-        "correlate", "Tables (.csv, .json), or results and a table", "Correlate scores with downstream performance"
+        "correlate",
+        "Tables with a row per model (.csv, .tsv, .parquet, .json), or results and a table",
+        "Correlate benchmark scores with the downstream performance of policies",
     ),
-    AnalysisRow("bias", "Results (.json)", "Measure the effects of style and position on the choices of a model"),
+    AnalysisRow("bias", "Results (.json)", "Measure the effects of length, style and position on preferences"),
     AnalysisRow("robustness", "", "Count decisions that change where a text changes but its meaning does not"),
     AnalysisRow("word-pairs", "", "Compare the rewards of a plain term and its euphemism in the same sentence"),
     AnalysisRow(
-        "audit", "Results of one suite", "Rank labels to review, and find leaks of single features and conflicts"
+        "audit",
+        "Results of two or more models on one suite",
+        "Rank labels to review, and find conflicting labels and features that leak the label",
     ),
-    AnalysisRow("ceiling", "Results, if any", "Compute the highest accuracy that noisy labels allow"),
-    AnalysisRow("scaling", "Results of one suite, or a table", "Fit accuracy against parameters, by family"),
-    AnalysisRow("map", "", "Search the best text of each cell of two attributes, such as genre and tone"),
-    AnalysisRow("features", "Results (.json)", "Rank the features of a layer by what their removal does to the reward"),
+    AnalysisRow("ceiling", "Results (.json), optional", "Compute the highest accuracy that noisy labels allow"),
     AnalysisRow(
-        "iterate", "Candidates (.jsonl), or none with --toy", "Measure the gain of k rounds of labels over one round"
+        "scaling",
+        "Results of one suite (.json), or a table with model, parameters, family, accuracy and n",
+        "Fit accuracy against the number of parameters, by family",
     ),
-    AnalysisRow("judge-cost", "Results (.json)", "Compare accuracy, agreement and cost of reward models and judges"),
-    AnalysisRow("chatbench", "Replies (.jsonl)", "Judge the replies of chat models in chains of turns by verifiers"),
-    AnalysisRow("mt", "Replies (.jsonl)", "Rate two-turn replies by a judge, with the difference that can be detected"),
+    AnalysisRow("map", "", "Search for the highest-reward text of each kind, such as genre and tone (MAP-Elites)"),
+    AnalysisRow(
+        "features", "Results (.json) with texts", "Rank sparse-autoencoder features by how ablation changes the reward"
+    ),
+    AnalysisRow(
+        "iterate",
+        "Candidates (.jsonl with prompt_id, cand_id, text, score and gold); none with --toy",
+        "Measure the gain of k rounds of labelling and training over one",
+    ),
+    AnalysisRow(
+        "judge-cost",
+        "Two or more results on one suite (.json)",
+        "Compare accuracy, agreement and cost of reward models and judges",
+    ),
+    AnalysisRow(
+        "chatbench", "Replies of earlier runs (.jsonl)", "Check multi-turn replies of chat models by verifiers"
+    ),
+    AnalysisRow("mt", "Replies of earlier runs (.jsonl)", "Rate two-turn replies of chat models by a judge"),
 )

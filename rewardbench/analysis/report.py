@@ -1,4 +1,4 @@
-"""Report of an analysis: figures, tables, a picture, and one sentence that says what follows for the user."""
+"""Report of an analysis: values, tables, a figure, and a conclusion with what the user should do."""
 
 from __future__ import annotations
 
@@ -95,11 +95,11 @@ class Report:
 
     Attributes:
         name: name of the analysis.
-        values: the figures, printed as `key=value` lines.
-        sentence: what follows for the user.
-        tables: tables to print; long ones are cut on the terminal, not in the JSON file.
-        draw: draws the picture on an empty figure; None if there is none.
-        size: width and height of the picture in inches.
+        values: the values, printed as `key=value` lines.
+        sentence: the conclusion, with what the user should do.
+        tables: tables to print; long ones are truncated on the terminal, not in the JSON file.
+        draw: draws on an empty figure; None if the report has no figure.
+        size: width and height of the figure in inches.
         details: more for the JSON file, such as curves and items.
         notes: limits of this run that a reader must know.
         sources: what the figures come from, such as `source_of` returns.

@@ -43,7 +43,7 @@ BARS = "planted_abs_err<=0.05 named==1 neutral_coverage>=0.85"
 class WordPairsOptions:
     """Options of the analysis."""
 
-    words: Annotated[str | None, OptionHelp("Your own word pairs (.toml); default: the pairs of the package")] = None
+    words: Annotated[str | None, OptionHelp("TOML file with word pairs; default: the 48 pairs of the package")] = None
     model: ModelSpec | None = None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, fields, make_dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -39,16 +39,16 @@ class ReportOptions:
     """Options that all analyses share."""
 
     selftest: Annotated[
-        bool, flag(OUTPUT, "selftest", "Run on data with a planted truth instead; exit 1 if a bound is missed")
+        bool, flag(OUTPUT, "selftest", "Test the method on simulated data with a known answer; exit 1 if it fails")
     ] = False
     seeds: Annotated[
-        int | None, flag(OUTPUT, "seeds", "Number of random seeds, of --selftest or of the analysis", min=1)
+        int | None, flag(OUTPUT, "seeds", "Number of random seeds of --selftest or of a simulation", min=1)
     ] = None
     check: Annotated[
-        list[str] | None, flag(OUTPUT, "check", "Exit 1 unless this holds, such as ece<=0.05; repeat it for more")
+        list[str] | None, flag(OUTPUT, "check", "Exit 1 unless a figure meets this bound: 'ece<=0.05'; repeatable")
     ] = None
     output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder for NAME.json and NAME.png")] = "analysis"
-    as_json: Annotated[bool, flag(OUTPUT, "json", "Print as JSON")] = False
+    as_json: Annotated[bool, flag(OUTPUT, "json", "Print the report as JSON")] = False
 
 
 class AnalysisGroup(options.Group):
@@ -75,7 +75,7 @@ class AnalysisGroup(options.Group):
 
 analyze = typer.Typer(
     cls=AnalysisGroup,
-    help="Answer one question about models from their stored scores, with a table and a picture.",
+    help="Answer one question about models, mostly from stored scores: a table, a figure and a conclusion.",
     no_args_is_help=True,
     context_settings={"token_normalize_func": lambda token: token.replace("-", "_")},
 )
@@ -83,7 +83,7 @@ analyze = typer.Typer(
 
 @analyze.callback()
 def analyze_callback() -> None:
-    """Answer one question about models from their stored scores, with a table and a picture."""
+    """Answer one question about models, mostly from stored scores: a table, a figure and a conclusion."""
 
 
 def _build_command(row: AnalysisRow) -> Command:
@@ -135,7 +135,9 @@ def _flag_of(item: Field[Any], hint: object) -> object:
     """Return the annotation for typer of a field of an options dataclass."""
     _, setting = get_args(hint)
     value_type: Any = list[str] | None if _is_repeated(hint) else _bare(hint)
-    return Annotated[value_type, flag(ANALYSIS, item.name, setting.help, min=setting.min, max=setting.max)]
+    metavar = f"<{'|'.join(get_args(value_type))}>" if get_origin(value_type) is Literal else None
+    option = flag(ANALYSIS, item.name, setting.help, min=setting.min, max=setting.max, metavar=metavar)
+    return Annotated[value_type, option]
 
 
 def _to_options(parameters: Callable[..., object], parsed: object, seeds: int | None) -> object:

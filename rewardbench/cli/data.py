@@ -151,24 +151,24 @@ def overlap_command(
 @data.command("build")
 def build_command(
     name: Annotated[
-        str, Argument(help="a suite (core, core-style, core-hard, core-long) or a builder, such as math or pink")
+        str, Argument(help="A suite (core, core-style, core-hard, core-long) or a builder, such as math or pink")
     ],
     seed: Annotated[int, Option("--seed", help="Random seed")] = 0,
     fresh: Annotated[
-        int | None, Option("--fresh", help="a suite: generate new mirrors for all generated subsets, with this seed")
+        int | None, Option("--fresh", help="Of a suite: generate new mirrors for all generated subsets, with this seed")
     ] = None,
     count: Annotated[
         int | None, Option("--count", help="Number of mirrors; default: as many as in core", min=1)
     ] = None,
-    output: Annotated[Path | None, Option("--output", help="Output file (core: data folder)")] = None,
+    output: Annotated[Path | None, Option("--output", help="Output file; of a suite: data folder")] = None,
     workers: Annotated[int, Option("--workers", help="Number of processes; does not change the output", min=1)] = 1,
     label: Annotated[
-        LabelRule | None, Option("--label", help="knapsack: label sibling states of a tree search by this rule")
+        LabelRule | None, Option("--label", help="Of knapsack: label sibling states of a tree search by this rule")
     ] = None,
     backend: Annotated[
-        str, Option("--backend", help="pink: template, or the URL of an OpenAI-compatible API")
+        str, Option("--backend", help="Of pink: template, or the URL of an OpenAI-compatible API")
     ] = "template",
-    llm: Annotated[str, Option("--llm", help="pink: model name for that API")] = "",
+    llm: Annotated[str, Option("--llm", help="Of pink: name of the model at that API")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Generate mirrors. The same seed gives the same bytes; an interrupted build resumes."""
@@ -188,15 +188,29 @@ def export_command(
     dataset: DatasetArgument,
     output: Annotated[Path, Argument(help="File to write (.jsonl)")],
     to: Annotated[
-        ExportFormat, Option("--to", help="trl: pairs with margins; ilql: completions with rewards; rest: the best")
+        ExportFormat,
+        Option(
+            "--to",
+            help="trl: pairs with margins; ilql: completions with rewards; rest: completions above --quantile",
+        ),
     ] = "trl",
-    result: Annotated[TextOption, Option("--result", help="ilql, rest: result (.json) with the rewards")] = None,
+    result: Annotated[
+        TextOption, Option("--result", help="With --to ilql or rest: result (.json) with the rewards")
+    ] = None,
     quantile: Annotated[
-        float, Option("--quantile", help="rest: quantile of the rewards above which rows are written", min=0, max=1)
+        float,
+        Option("--quantile", help="With --to rest: quantile of all rewards above which rows are written", min=0, max=1),
     ] = 0.9,
-    margin_scale: Annotated[float, Option("--margin_scale", help="trl: factor of the margins", min=0)] = 1.0,
+    margin_scale: Annotated[
+        float, Option("--margin_scale", help="With --to trl: factor by which margins are multiplied", min=0)
+    ] = 1.0,
     pairs: Annotated[
-        Pairs | None, Option("--pairs", help="Which pairs a prompt with several scored completions makes")
+        Pairs | None,
+        Option(
+            "--pairs",
+            help="Items from a prompt with several scored completions; default: best-worst",
+            metavar="<best-worst|all|best-of-n>",
+        ),
     ] = None,
     split: Annotated[TextOption, Option("--split", help="Split of the dataset")] = None,
     subset: Annotated[TextOption, Option("--subset", help="Only this subset, or configuration of the dataset")] = None,

@@ -24,6 +24,8 @@ SIGNIFICANT = 0.05
 
 # Repeats the names of comparison.ensemble_rules, because that module takes too long to import for --help.
 RuleOption = Literal["mean", "min", "mean-variance", "majority", "plurality-rewardbench"]
+RULE_NAMES = "<mean|min|mean-variance|majority|plurality-rewardbench>"
+"""The rules as the help shows them, with their hyphens."""
 RULES = "Of scores: mean, min (worst case), mean-variance. Of votes: majority, plurality-rewardbench (rewardbench 0.1)"
 PenaltyOption = Annotated[
     float | None, flag(ENSEMBLE, "penalty", "Weight of the variance in mean-variance; default: 1", min=0)
@@ -43,7 +45,7 @@ class EnsembleOptions:
             ENSEMBLE,
             "ensemble",
             f"Rule that combines several --model or --judge; default for judges: majority. {RULES}",
-            metavar="<mean|min|mean-variance|majority|plurality-rewardbench>",
+            metavar=RULE_NAMES,
         ),
     ] = None
     penalty: PenaltyOption = None
@@ -64,7 +66,7 @@ class EnsembleOptions:
 
 def ensemble_command(
     results: Annotated[list[str], typer.Argument(help=RESULT_HELP)],
-    rule: Annotated[RuleOption, flag(ENSEMBLE, "rule", RULES)] = "mean",
+    rule: Annotated[RuleOption, flag(ENSEMBLE, "rule", RULES, metavar=RULE_NAMES)] = "mean",
     penalty: PenaltyOption = None,
     standardize: StandardizeOption = False,
     name: Annotated[

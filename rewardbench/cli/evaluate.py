@@ -67,17 +67,17 @@ class ItemOptions:
     """Options that name the data and select items."""
 
     dataset: Annotated[TextOption, flag(DATA, "dataset", DATASET_HELP)] = None
-    limit: Annotated[CountOption, flag(DATA, "limit", "Score only the first items", min=1)] = None
+    limit: Annotated[CountOption, flag(DATA, "limit", "Score only the first N items", min=1)] = None
     load_json: Annotated[bool, flag(DATA, "load_json", "Read --dataset as JSON, whatever its file name")] = False
     prioritize_scoring: Annotated[
-        bool, flag(DATA, "prioritize_scoring", "Score the column `messages`, without preferences")
+        bool, flag(DATA, "prioritize_scoring", "Only score the column `messages`, without preferences")
     ] = False
     fresh: Annotated[
         CountOption,
         flag(
             DATA,
             "fresh",
-            "a suite of core: also score new mirrors of this seed, and report the difference",
+            "Also score newly generated mirrors with this seed, and report the difference (core suites)",
         ),
     ] = None
     step_threshold: Annotated[

@@ -123,14 +123,14 @@ class ModelOptions:
     ] = None
     adapter: Annotated[
         TextOption,
-        flag(MODEL, "adapter", "Head spec of the model: a name, or a YAML or Python file [default: recognised]"),
+        flag(MODEL, "adapter", "Head spec of the model: a name, or a YAML or Python file; default: recognised"),
     ] = None
     step_aggregation: Annotated[
         AggregationOption,
         flag(
             MODEL,
             "step_aggregation",
-            "How the scores of steps become one, of process reward models; default: the head spec's",
+            "Aggregation of step scores (process reward models); default: the head spec's",
             metavar="<min|product|last|mean>",
         ),
     ] = None
@@ -149,7 +149,7 @@ class DataOptions:
         flag(
             DATA,
             "protocol",
-            "Suite whose columns and rules apply to --dataset, a copy of its data; with --judge: how it judges",
+            "Suite whose columns and rules apply to a copy of its data; with --judge: prompt and parser",
         ),
     ] = None
     pairs: Annotated[
@@ -157,7 +157,7 @@ class DataOptions:
         flag(
             DATA,
             "pairs",
-            "How the scored completions of a prompt become items; default: best-worst",
+            "Items from a prompt with several scored completions; default: best-worst",
             metavar="<best-worst|all|best-of-n>",
         ),
     ] = None
@@ -182,7 +182,7 @@ class RunOptions:
     compile: Annotated[bool, flag(RUN, "compile", "Compile the model's layers (torch.compile)")] = False
     device: Annotated[TextOption, flag(RUN, "device", "cpu, cuda, cuda:1 or mps; default: the best available")] = None
     device_map: Annotated[
-        DeviceMapOption, flag(RUN, "device_map", "Spread a model over all devices (accelerate), if one is too small")
+        DeviceMapOption, flag(RUN, "device_map", "Distribute a model that is too large for one device (accelerate)")
     ] = None
     max_memory: Annotated[
         TextOption, flag(RUN, "max_memory", "Memory limits for --device_map, such as 0=20GiB,cpu=64GiB")

@@ -29,7 +29,7 @@ def report_command(
         None
     ),
 ) -> None:
-    """Write one self-contained HTML page about a model: scores, calibration, bias, misses and what decided them."""
+    """Write one self-contained HTML page about a model: scores, calibration, bias, wrong items and manifest."""
     from rewardbench.analysis.page import collect, render_page
 
     path = Path(output) if output else Path(results[0]).with_suffix(".html")

@@ -240,12 +240,12 @@ def test_unfit_input_is_rejected_in_one_line(tmp_path):
     path = candidates(tmp_path)
     with pytest.raises(InputError, match="has no gold reward in 'human'"):
         analyze([path], BestOfNOptions(gold="human"))
-    with pytest.raises(InputError, match="has at most 8 candidates a prompt, and the largest n is 9"):
+    with pytest.raises(InputError, match="has at most 8 candidates per prompt, and the largest n is 9"):
         analyze([path], BestOfNOptions(max_n=9))
     with pytest.raises(InputError, match="holds candidates: give it alone"):
         analyze([path, path], BestOfNOptions())
     single = write(tmp_path / "single.jsonl", [{"prompt_id": 1, "cand_id": 1, "score": 1, "gold": 1}])
-    with pytest.raises(InputError, match="has at most 1 candidates a prompt"):
+    with pytest.raises(InputError, match="has at most 1 candidates per prompt"):
         analyze([single], BestOfNOptions())
     with pytest.raises(InputError, match="has the score 'score' only"):
         analyze([single], BestOfNOptions(gold="score"))

@@ -70,7 +70,7 @@ def test_a_section_that_needs_another_temperature_is_named():
     margins = planted(4_000)
     margins[1::2] = -np.abs(margins[1::2]) * np.sign(np.random.default_rng(1).random(2_000) - 0.5)
     report = analyze([scored(margins)], CalibrationOptions())
-    assert "worst is Chat: confidence 0.60, right 0.73" in report.sentence
+    assert "worst is Chat: confidence 0.60, accuracy 0.73" in report.sentence
     assert report.tables[0].rows[1][-1] > 3 * report.tables[0].rows[0][-1]
 
 
@@ -118,7 +118,7 @@ def test_several_models_have_their_own_keys_rows_and_picture(tmp_path):
     report = analyze(models, CalibrationOptions(by="subset"))
     assert report.values["org_a.temperature"] == report.values["org_a_3.temperature"]
     assert report.values["org_b.temperature"] > 6
-    assert "the probabilities of org/a are the most useful" in report.sentence
+    assert "org/a has the lowest log-loss" in report.sentence
     assert [row[0] for row in report.tables[0].rows] == ["org/a", "org/b", "org/a"]
     assert [row[0] for row in report.tables[2].rows] == ["chat-sub", "safety-sub"]
     with open_figure(str(tmp_path / "c.png"), *report.size) as figure:

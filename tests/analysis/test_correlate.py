@@ -214,7 +214,7 @@ def test_influence_and_undefined_coefficients():
 def test_a_column_without_spread_is_named(tmp_path):
     path = write(tmp_path / "t.csv", "model,score,ppo\na,1,5\nb,2,5\nc,3,5\n")
     report = analyze([path], CorrelateOptions())
-    assert report.sentence == "score or ppo is the same for all models: there is nothing to correlate."
+    assert report.sentence == "score or ppo is the same for all models: no correlation is defined."
     write_report(report, tmp_path / "out", {})
 
 

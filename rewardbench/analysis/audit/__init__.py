@@ -1,7 +1,7 @@
-"""Audit of labels: pairs that all models miss, features that reveal the right response, and labels in conflict.
+"""Audit labels: rank pairs that all models miss, and find conflicting labels and features that leak the label.
 
-Everything is ranked for a person to review; no label is changed. `misses` ranks pairs by the margins of several models
-and estimates the share of wrong labels among them; `leaks` measures single features; `lint.duplicates` finds conflicts.
+No label is changed; a person reviews the list. `misses` ranks pairs by the margins of several models and estimates the
+share of wrong labels among them; `leaks` measures single features; `lint.duplicates` finds conflicts.
 """
 
 from __future__ import annotations

@@ -30,12 +30,12 @@ MOST_LEAKS = 12
 class AuditOptions:
     """Options of the audit."""
 
-    review: Annotated[int, OptionHelp("Number of pairs that you will review", min=1)] = 60
-    min_auc: Annotated[float, OptionHelp("Smallest AUC of a feature to flag as a leak", min=0.5, max=1)] = 0.65
+    review: Annotated[int, OptionHelp("Number of pairs to list for review", min=1)] = 60
+    min_auc: Annotated[float, OptionHelp("AUC (or 1 - AUC) from which a feature is a leak", min=0.5, max=1)] = 0.65
     dataset: Annotated[
-        str | None, OptionHelp("Data that the results are about, for texts and sources that they lack")
+        str | None, OptionHelp("Dataset that was scored, for results without texts or names of response writers")
     ] = None
-    seed: Annotated[int, OptionHelp("Seed of the bootstrap", min=0)] = 0
+    seed: Annotated[int, OptionHelp("Random seed of the bootstrap", min=0)] = 0
 
 
 def analyze(inputs: Sequence[ComparedResult], options: AuditOptions) -> Report:
@@ -215,8 +215,8 @@ def _sentence(
     """Return what to do next."""
     if misses is None:
         first = (
-            f"Only {len(used)} of {len(data.models)} models prefer the right response more often than chance, so what "
-            "they miss is no evidence of wrong labels: add stronger models"
+            f"Only {len(used)} of {len(data.models)} models prefer the right response more often than chance, so their "
+            "errors are no evidence of wrong labels: add stronger models"
         )
     elif not misses.fits:
         first = (
@@ -230,10 +230,10 @@ def _sentence(
             f"Review the {misses.reviewed} pairs with the lowest margins: an estimated {misses.precision:.0%} of their "
             f"labels are wrong (95 % interval {low:.0%} to {high:.0%}), if the models share no systematic error"
         )
-    second = "no single feature is a leak"
+    second = "no single feature leaks the label"
     if flagged:
         leak = flagged[0]
-        second = f"{leak.feature} in {leak.subset} finds the right response with AUC {leak.size:.2f}"
+        second = f"{leak.feature} alone predicts the right response (AUC {leak.size:.2f}, subset: {leak.subset})"
     elif not data.has_texts:
         second = "the results have no texts to check for leaks and conflicts (name the data with --dataset)"
     third = f"; {certain} labels contradict another label or themselves" if certain else ""
@@ -242,14 +242,14 @@ def _sentence(
 
 def _notes(data: AuditData, used: Sequence[int], misses: Misses | None) -> list[str]:
     """Return the limits of this run."""
-    notes = ["The ranking is for review by people: models that share an error rank right labels high as well."]
+    notes = ["Review the pairs by hand: where models share an error, correct labels also rank high."]
     if misses:
         names = ", ".join(np.array(data.models)[used])
         notes.append(f"Margins of the models above chance were used: {names}.")
         if not misses.fits:
             notes.append(
                 f"The margins are {misses.distance:.3f} away from the mixture (Kolmogorov-Smirnov; at most "
-                f"{misses.largest_distance:.3f} if it fits), so probabilities of wrong labels order pairs, no more."
+                f"{misses.largest_distance:.3f} if it fits), so only the ranking is printed, without P(wrong)."
             )
     if data.repeated:
         notes.append(f"Left out, because an earlier result has the same scores: {', '.join(data.repeated)}.")

@@ -1,6 +1,6 @@
-"""Bias: how style (length, lists, markdown, refusal, hedging, praise, authorship) and position move a model's choices.
+"""Measure how style (length, lists, markdown, refusal, hedging, praise, authorship) and position bias preferences.
 
-The margin of each right-wrong pair is regressed on the differences of style of its two responses.
+The margin of each pair of a right and a wrong response is regressed on the differences of their style.
 """
 
 from __future__ import annotations

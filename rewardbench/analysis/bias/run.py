@@ -34,10 +34,10 @@ STRONG = 0.1
 class BiasOptions:
     """Options of the analysis."""
 
-    min_pairs: Annotated[int, OptionHelp("Minimum number of pairs in which a feature must differ", min=2)] = 10
+    min_pairs: Annotated[int, OptionHelp("Minimum number of pairs that differ in a feature", min=2)] = 10
     dataset: Annotated[
         str | None,
-        OptionHelp("Data that was scored: its columns chosen_model and rejected_model name who wrote the responses"),
+        OptionHelp("Dataset that was scored, for its columns chosen_model and rejected_model (response writers)"),
     ] = None
 
 
@@ -189,15 +189,15 @@ def _notes(models: Sequence[ModelBias]) -> list[str]:
         if features:
             names = ", ".join(features)
             notes.append(
-                f"{model.label}: not measured, for too few pairs differ in it or other features fix it: {names}."
+                f"{model.label}: not measured, since too few pairs differ (--min_pairs), or others fix it: {names}."
             )
         if model.pairs.unscored:
             notes.append(f"{model.label}: {model.pairs.unscored} items without scores or texts are left out.")
     if any(model.scored.suite.headline == "mirror" for model in models):
-        notes.append("Each response of a mirror is right once, so that style moves the margin and hardly the accuracy.")
+        notes.append("In a mirror each response is right once, so style moves the margin but hardly the accuracy.")
     if any(name.startswith("by ") for model in models for name in model.pairs.names):
-        notes.append("The effect of a writer is relative to the writers without a row.")
-    notes.append("Effects are linear, and the phrases of refusal, hedging and praise are those of English.")
+        notes.append("The effect of a response writer is relative to the writers without a row.")
+    notes.append("Effects are linear; phrases of refusal, hedging and praise are recognised in English only.")
     return notes
 
 
@@ -212,13 +212,14 @@ def _sentence(models: Sequence[ModelBias]) -> str:
     fit = model.fit
     if abs(effect.value) < STRONG:
         return (
-            f"Style hardly moves the margin: its largest effect is that of {effect.name} on {model.label} "
+            f"Style has little effect on the margin: the largest is that of {effect.name} on {model.label} "
             f"({effect.value:+.2f} sd), and the accuracy at equal style is {100 * fit.style_controlled.value:.1f} %."
         )
+    direction = ("rewards", "more") if effect.value > 0 else ("penalises", "less")
     return (
-        f"{model.label} {'rewards' if effect.value > 0 else 'punishes'} {effect.name} ({effect.value:+.2f} sd of the "
-        f"margin per sd of the difference), and style explains {100 * fit.explained:.0f} % of its margin: expect a "
-        f"policy that optimises it to drift there. Its accuracy is {100 * fit.accuracy.value:.1f} % as scored and "
+        f"{model.label} {direction[0]} {effect.name} ({effect.value:+.2f} sd of the margin per sd of the difference), "
+        f"and style explains {100 * fit.explained:.0f} % of the variance of its margin: a policy trained on it will "
+        f"tend to {direction[1]} of this feature. Its accuracy is {100 * fit.accuracy.value:.1f} % as scored and "
         f"{100 * fit.style_controlled.value:.1f} % at equal style."
     )
 

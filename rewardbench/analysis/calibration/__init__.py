@@ -1,4 +1,4 @@
-"""Calibration: can the margins of a reward model be read as probabilities, and by which number must they be divided?
+"""Measure whether margins of a reward model are log-odds of the preference, and the temperature that corrects them.
 
 The statistics are those of `metrics.calibration`, which documents the formulas and their sources.
 """

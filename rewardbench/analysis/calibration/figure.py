@@ -85,7 +85,7 @@ def _draw_reliability(axes: Axes, models: Sequence[ModelCalibration], is_scaled:
             title = f"margins / {models[0].figures.temperature:.2f}: ECE {_errors(models[0], True).ece:.3f}"
     else:
         title = "each at its temperature" if is_scaled else "as is"
-    label_axes(axes, title, "", "share of pairs that is right")
+    label_axes(axes, title, "", "accuracy on pairs")
     axes.set_xlim(0.49, 1.01)
     if not is_scaled and len(models) == 1:
         axes.legend(fontsize=8, frameon=True, framealpha=0.9, edgecolor="none", loc="upper left")

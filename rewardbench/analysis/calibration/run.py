@@ -47,8 +47,8 @@ BARS = (
 class CalibrationOptions:
     """Options of the analysis."""
 
-    by: Annotated[Breakdown, OptionHelp("Break the errors down by section or by subset")] = "section"
-    seed: Annotated[int, OptionHelp("Seed of the split into halves", min=0)] = 0
+    by: Annotated[Breakdown, OptionHelp("Groups for which calibration errors are reported")] = "section"
+    seed: Annotated[int, OptionHelp("Random seed of the split into halves", min=0)] = 0
 
 
 def analyze(inputs: Sequence[ComparedResult], options: CalibrationOptions) -> Report:
@@ -101,8 +101,9 @@ def _report(
     tables = [_model_table(models)] if len(models) > 1 else []
     limits = [
         "Each half of the clusters was scaled by the temperature that fits the other half.",
-        "conf. and scaled: after scaling. chance: 95 % of perfectly calibrated models have an ECE up to this.",
-        "The data has no ties and shows only which response is better, not how many people would agree.",
+        "Confidence and scaled ECE are after temperature scaling. Chance 95 %: the ECE that 95 % of perfectly "
+        "calibrated models do not exceed on as many pairs.",
+        "Labels state which response is better, not how many annotators would agree.",
     ]
     for model in models:
         tables.append(_group_table(model, options.by))
@@ -143,7 +144,7 @@ def _values_of(model: ModelCalibration) -> dict[str, Value]:
 
 
 def _model_table(models: Sequence[ModelCalibration]) -> ReportTable:
-    columns = ("model", "n", "right", "T", "ECE", "scaled", "chance", "Brier", "scaled Brier")
+    columns = ("model", "n", "accuracy", "T", "ECE", "scaled ECE", "chance 95 %", "Brier", "scaled Brier")
     rows: list[list[Value]] = []
     for model in models:
         figures = model.figures
@@ -154,7 +155,7 @@ def _model_table(models: Sequence[ModelCalibration]) -> ReportTable:
 
 
 def _group_table(model: ModelCalibration, by: str) -> ReportTable:
-    columns = (by, "n", "right", "conf.", "ECE", "scaled", "chance", "own T")
+    columns = (by, "n", "accuracy", "confidence", "ECE", "scaled ECE", "chance 95 %", "T")
     rows: list[list[Value]] = []
     for group in model.groups:
         after = group.after
@@ -184,7 +185,7 @@ def _sentence(model: ModelCalibration) -> str:
     if figures.temperature == LOWEST:
         return (
             f"{model.model} is right on {model.right:.0%} of {figures.n:,} pairs, and on all with a clear margin: this "
-            "data is too easy to say how its margins become probabilities."
+            "data is too easy for an estimate of the temperature."
         )
     if before.ece <= before.floor_high:
         return (
@@ -208,7 +209,7 @@ def _sentence(model: ModelCalibration) -> str:
     worst = max(model.groups, key=lambda group: group.after.ece - group.after.floor_high, default=None)
     if worst is None or not _exceeds_chance(worst.after, len(model.groups)):
         return f"{advice}."
-    return f"{advice}; worst is {worst.name}: confidence {worst.confidence:.2f}, right {worst.right:.2f}."
+    return f"{advice}; worst is {worst.name}: confidence {worst.confidence:.2f}, accuracy {worst.right:.2f}."
 
 
 def _exception(groups: Sequence[GroupErrors]) -> str:
@@ -227,12 +228,12 @@ def _exceeds_chance(errors: CalibrationErrors, groups: int) -> bool:
 
 
 def _sentence_of_several(models: Sequence[ModelCalibration]) -> str:
-    """Name the best calibrated model, and say how many are calibrated after scaling."""
+    """Name the model with the lowest log-loss, and say how many are calibrated after scaling."""
     best = min(models, key=lambda model: model.log_loss[1])
     calibrated = sum(model.figures.after.ece <= model.figures.after.floor_high for model in models)
     return (
-        f"After temperature scaling {calibrated} of {len(models)} models are as calibrated as chance can show; the "
-        f"probabilities of {best.model} are the most useful (log-loss {best.log_loss[1]:.3f}; a coin has 0.693)."
+        f"After temperature scaling, the ECE of {calibrated} of {len(models)} models is no larger than chance alone "
+        f"gives; {best.model} has the lowest log-loss ({best.log_loss[1]:.3f}; constant 50 % has 0.693)."
     )
 
 

@@ -1,4 +1,4 @@
-"""Ceiling of accuracy under label noise: what a perfect model scores against labels of which some are wrong."""
+"""Compute the ceiling of accuracy under label noise: the accuracy of a perfect model against partly wrong labels."""
 
 from __future__ import annotations
 

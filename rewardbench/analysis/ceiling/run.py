@@ -46,13 +46,13 @@ class CeilingOptions:
     """Options of the ceiling."""
 
     agreement: Annotated[
-        float | None, OptionHelp("Share of pairs of annotators who agree, instead of annotations", min=0, max=1)
+        float | None, OptionHelp("Pairwise agreement of annotators, instead of --annotations", min=0, max=1)
     ] = None
     annotations: Annotated[
-        str | None, OptionHelp("File with the columns item, annotator, label, and time or session if known")
+        str | None, OptionHelp("File with the columns item, annotator and label; optional: time or session")
     ] = None
-    labels: Annotated[int, OptionHelp("Number of different labels, with --agreement", min=2)] = 2
-    seed: Annotated[int, OptionHelp("Seed of the bootstrap", min=0)] = 0
+    labels: Annotated[int, OptionHelp("Number of label classes, with --agreement", min=2)] = 2
+    seed: Annotated[int, OptionHelp("Random seed of the bootstrap", min=0)] = 0
 
 
 @dataclass(frozen=True)

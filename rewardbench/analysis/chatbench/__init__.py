@@ -1,4 +1,4 @@
-"""Hold chains of turns with a chat model, and count the replies that follow their rules."""
+"""Hold scripted multi-turn conversations with a chat model, and verify that its replies follow their rules."""
 
 from __future__ import annotations
 

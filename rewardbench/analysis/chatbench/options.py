@@ -20,15 +20,17 @@ class ChatOptions:
     """Options of a chat model and of a judge of its replies."""
 
     chat_model: Annotated[
-        str | None, OptionHelp("Chat model that holds the conversations: hf:FOLDER, or openai:URL#MODEL for a server")
+        str | None, OptionHelp("Chat model to evaluate: hf:FOLDER (in this process), or openai:URL#MODEL (a server)")
     ] = None
-    run: Annotated[str | None, OptionHelp("File (.jsonl) for its replies, resumed if there is one")] = None
+    run: Annotated[
+        str | None, OptionHelp("File (.jsonl) for its replies; an interrupted run resumes; default: from its name")
+    ] = None
     max_tokens: Annotated[int, OptionHelp("Maximum tokens of a reply", min=1)] = 400
-    sampling_temperature: Annotated[float, OptionHelp("Temperature of the replies; 0: greedy", min=0)] = 0.0
-    seed: Annotated[int, OptionHelp("Seed of the replies and of the bootstrap")] = 0
-    judge: Annotated[str | None, OptionHelp("LLM judge of the replies: its name on --judge_url, or a folder")] = None
-    judge_url: Annotated[str | None, OptionHelp("Server of the judge, such as http://127.0.0.1:8000/v1")] = None
-    api_key_env: Annotated[str, OptionHelp("Environment variable with the key of the servers")] = "OPENAI_API_KEY"
+    sampling_temperature: Annotated[float, OptionHelp("Sampling temperature of the replies; 0: greedy", min=0)] = 0.0
+    seed: Annotated[int, OptionHelp("Random seed of sampling and of the bootstrap")] = 0
+    judge: Annotated[str | None, OptionHelp("LLM judge of the replies: its name at --judge_url, or a folder")] = None
+    judge_url: Annotated[str | None, OptionHelp("Address of the judge's server: http://127.0.0.1:8000/v1")] = None
+    api_key_env: Annotated[str, OptionHelp("Environment variable with the API key of the servers")] = "OPENAI_API_KEY"
 
     def hold(self, chains: list[Chain], default: str) -> ChatRun | None:
         """Return the replies of the chat model to chains; None if no chat model is named.

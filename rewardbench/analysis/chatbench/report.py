@@ -48,16 +48,16 @@ SHOWN = 70
 class ChatbenchOptions(ChatOptions):
     """Options of the analysis chatbench."""
 
-    chains: Annotated[str | None, OptionHelp("File of chains (.yaml) [default: the 40 of this package]")] = None
-    limit: Annotated[int | None, OptionHelp("Only the first chains", min=1)] = None
-    transcripts: Annotated[bool, OptionHelp("Judge the hand-written replies of the chains")] = False
-    judge_protocol: Annotated[str, OptionHelp("How --judge rates a reply: a protocol of one response")] = "yes_no"
+    chains: Annotated[str | None, OptionHelp("YAML file with chains; default: the 40 of the package")] = None
+    limit: Annotated[int | None, OptionHelp("Use only the first N chains", min=1)] = None
+    transcripts: Annotated[bool, OptionHelp("Evaluate the hand-written replies of the chains")] = False
+    judge_protocol: Annotated[str, OptionHelp("Pointwise protocol by which --judge scores a reply")] = "yes_no"
     threshold: Annotated[
         float | None,
-        OptionHelp("Lowest score of a pass, of --model or --judge [default: by --pass_rate on hand-written replies]"),
+        OptionHelp("Lowest score of --model or --judge that counts as a pass; default: set by --pass_rate"),
     ] = None
     pass_rate: Annotated[
-        float, OptionHelp("Share of the hand-written passes that the threshold accepts", min=0.01, max=1)
+        float, OptionHelp("Share of correct hand-written replies that the threshold accepts", min=0.01, max=1)
     ] = 0.9
     model: ModelSpec | None = None
 
@@ -237,16 +237,18 @@ def _sentence(judged: Sequence[JudgedRun], difference: RunDifference | None, spe
     prefix = 100 * score.prefix.value
     sentence = (
         f"{score.model} follows all rules in {score.passed} of {score.turns} turns ({100 * score.share.low:.0f} to "
-        f"{100 * score.share.high:.0f} %), and {prefix:.0f} % of a chain passes before its first failure"
+        f"{100 * score.share.high:.0f} %), and on average {prefix:.0f} % of a chain's turns come before its first "
+        "failure"
     )
     if difference:
         verdict = "better" if difference.low > 0 else "worse" if difference.high < 0 else "not distinguishable"
         interval = f"{100 * difference.low:.1f} to {100 * difference.high:.1f}"
         sentence += f"; {judged[1].score.model} is {verdict}, at {100 * difference.value:+.1f} points ({interval})"
         if difference.detectable > 0:
-            sentence += f", where {100 * difference.detectable:.1f} points can be detected"
+            sentence += f", where {100 * difference.detectable:.1f} points are detected with 80 % power"
     elif detectable := _detectable(score):
-        sentence += f"; with these chains a difference to another model below {100 * detectable:.0f} points is noise"
+        points = f"{100 * detectable:.0f} points"
+        sentence += f"; a difference to another model below {points} is not detected with 80 % power"
     if judgement and spec and isnan(judgement.auc):
         sentence += f"; {short_name(spec.model)} cannot be compared with the verifiers, which judge all replies alike"
     elif judgement and spec:
@@ -318,6 +320,6 @@ def _notes(judged: Sequence[JudgedRun]) -> list[str]:
     if len(judged) > 2:
         notes.append("The first two runs are compared; the others are in the tables and the figure.")
     if judged[0].judgement:
-        notes.append("The threshold is that of hand-written replies, which are judged by those of other chains.")
-    notes.append("A rule that passes says that the form is right, not that the reply is good.")
+        notes.append("The threshold is set on hand-written replies; for these themselves, on those of other chains.")
+    notes.append("Passing the rules means that the form is right, not that the reply is good.")
     return notes

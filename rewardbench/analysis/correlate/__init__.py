@@ -1,4 +1,4 @@
-"""Correlate: whether models with a higher score do better downstream, overall, within a lineage and at the top."""
+"""Correlate benchmark scores with downstream performance: over all models, within groups, and among the best."""
 
 from __future__ import annotations
 

@@ -44,17 +44,17 @@ SELFTEST_SEEDS = 200
 class CorrelateOptions:
     """Options of the analysis."""
 
-    x: Annotated[str, OptionHelp("Column of the score (default: the first column of numbers)")] = ""
+    x: Annotated[str, OptionHelp("Column of the benchmark score; default: the first numeric one")] = ""
     y: Annotated[
-        tuple[str, ...], OptionHelp("Column of downstream performance, repeat it for more (default: all)")
+        tuple[str, ...], OptionHelp("Column of downstream performance; repeat it for more; default: all numeric ones")
     ] = ()
-    key: Annotated[str, OptionHelp("Column with the name of the model, by which two tables are joined")] = "model"
-    group: Annotated[str, OptionHelp("Column of groups, such as lineage, within which to correlate too")] = ""
+    key: Annotated[str, OptionHelp("Column with the name of the model, on which tables are joined")] = "model"
+    group: Annotated[str, OptionHelp("Column of groups, such as lineage, to correlate within as well")] = ""
     above: Annotated[
         float | None,
-        OptionHelp("Correlate the rows with a score above this too (default: 45, or 0.45 if no score exceeds 1)"),
+        OptionHelp("Also correlate only rows with a score above this; default: 45, or 0.45 if no score exceeds 1"),
     ] = None
-    seed: Annotated[int, OptionHelp("Seed of the bootstrap", min=0)] = 0
+    seed: Annotated[int, OptionHelp("Random seed of the bootstrap", min=0)] = 0
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def _report(x_name: str, limit: float, measured: Sequence[TargetCorrelations], n
     influential = _influence_rows(measured)
     if influential:
         header = ["downstream", "without", "pearson", "change", "spearman"]
-        tables.append(ReportTable("The five rows that move each Pearson correlation most", header, influential))
+        tables.append(ReportTable("Rows without which each Pearson correlation changes most", header, influential))
     return Report(
         name="correlate",
         values=values,
@@ -276,7 +276,7 @@ def _sentence(x_name: str, limit: float, measured: Sequence[TargetCorrelations])
     """Return what follows, for the column whose correlation loses most by the range restriction."""
     for target in measured:
         if isnan(target.pooled["pearson"].value):
-            return f"{x_name} or {target.columns.name} is the same for all models: there is nothing to correlate."
+            return f"{x_name} or {target.columns.name} is the same for all models: no correlation is defined."
 
     def loss(target: TargetCorrelations) -> float:
         above = target.above["pearson"].value
@@ -284,12 +284,13 @@ def _sentence(x_name: str, limit: float, measured: Sequence[TargetCorrelations])
 
     worst = max(measured, key=loss)
     pooled, above, name = worst.pooled["pearson"], worst.above["pearson"], worst.columns.name
-    text = f"over all {pooled.rows} models {x_name} correlates with {name} by {pooled.value:.2f}"
+    text = f"over all {pooled.rows} models {x_name} correlates with {name} at r = {pooled.value:.2f}"
     interval = f" (95 % interval {pooled.low:.2f} to {pooled.high:.2f})"
-    doubt = " No relation over all is shown, since the interval contains 0." if pooled.low <= 0 <= pooled.high else ""
+    doubt = " The interval over all contains 0: no correlation is shown." if pooled.low <= 0 <= pooled.high else ""
     if isnan(above.value):
         return f"{text[0].upper()}{text[1:]}{interval}.{doubt}"
-    restricted = f"among the {above.rows} above {limit:g} by {above.value:.2f} ({above.low:.2f} to {above.high:.2f})"
+    limits = f"({above.low:.2f} to {above.high:.2f})"
+    restricted = f"among the {above.rows} models above {limit:g} at r = {above.value:.2f} {limits}"
     if above.value <= 0 < pooled.value:
         return f"Do not choose among the better models by {x_name} for {name}: {text}{interval}, but {restricted}."
     return f"{text[0].upper()}{text[1:]}{interval}, and {restricted}.{doubt}"

@@ -119,7 +119,9 @@ def _to_report(study: FeatureStudy, sources: Sequence[dict[str, object]]) -> Rep
         f"Ranked features were chosen on {SCREENED} texts each and measured on others where there were enough.",
     ]
     if study.stability < 0.7:
-        notes.append(f"Two seeds agree little (PW-MCC {study.stability:.2f}): do not build on single features.")
+        notes.append(
+            f"Autoencoders of two seeds learn different features (PW-MCC {study.stability:.2f}): do not rely on one."
+        )
     return Report(
         name="features",
         values=values,
@@ -152,9 +154,9 @@ def _sentence(study: FeatureStudy) -> str:
             "--steps."
         )
     return (
-        f"Feature {first.feature} of {study.layer} moves the reward most: it {direction} it by {abs(first.active):.2f} "
-        f"on the {share} of texts in which it is active ({stability}); features that lower the reward have "
-        f"{100 * study.negative_share:.0f}\u00a0% of the effect."
+        f"Feature {first.feature} of {study.layer} has the largest effect: it {direction} the reward by "
+        f"{abs(first.active):.2f} on the {share} of texts in which it is active ({stability}); features that lower the "
+        f"reward have {100 * study.negative_share:.0f}\u00a0% of the total absolute effect."
     )
 
 

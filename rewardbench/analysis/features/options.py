@@ -14,23 +14,23 @@ class FeaturesOptions:
     """What is read, how the sparse autoencoder is trained, and how many features are examined."""
 
     model: ModelSpec | None = None
-    dataset: Annotated[str | None, OptionHelp("Suite or file whose texts are read, instead of those of a result")] = (
-        None
-    )
+    dataset: Annotated[str | None, OptionHelp("Suite or file with the texts, in place of result files")] = None
     layer: Annotated[
-        str | None, OptionHelp("Layer: its number from 0, or the name of a module; default: the middle")
+        str | None, OptionHelp("Layer: its index from 0, or the name of a module; default: the middle layer")
     ] = None
     latents: Annotated[
-        int | None, OptionHelp("Features of the autoencoder; default: 4 times the width, at most 4,096", min=2)
+        int | None, OptionHelp("Features of the autoencoder; default: 4 times the hidden size, at most 4,096", min=2)
     ] = None
-    k: Annotated[int, OptionHelp("Features that may be active at a token", min=1)] = 8
-    steps: Annotated[int, OptionHelp("Training steps", min=1)] = 2_000
-    max_tokens: Annotated[int, OptionHelp("Tokens whose activations are read; texts beyond are left out", min=1)] = (
-        200_000
-    )
-    examined: Annotated[int, OptionHelp("Features whose ablation is measured on more texts", min=1)] = 50
-    texts_per_feature: Annotated[int, OptionHelp("Texts on which each of these is ablated", min=2)] = 64
-    shown: Annotated[int, OptionHelp("Features on the HTML page", min=1)] = 20
+    k: Annotated[int, OptionHelp("Maximum active features per token (TopK)", min=1)] = 8
+    steps: Annotated[int, OptionHelp("Training steps of the autoencoder", min=1)] = 2_000
+    max_tokens: Annotated[
+        int, OptionHelp("Maximum tokens to read activations of; further texts are left out", min=1)
+    ] = 200_000
+    examined: Annotated[
+        int, OptionHelp("Strongest features of a first pass to measure again on other texts", min=1)
+    ] = 50
+    texts_per_feature: Annotated[int, OptionHelp("Texts on which each of these features is removed", min=2)] = 64
+    shown: Annotated[int, OptionHelp("Features to show on the HTML page", min=1)] = 20
     ablate: Annotated[
         str | None, OptionHelp("Score --dataset with features removed: FILE:IDS, such as sae.safetensors:17,42")
     ] = None

@@ -85,7 +85,9 @@ def measure_rows(rows: ActivationRows) -> Moments:
     """
     norms = np.concatenate([np.linalg.norm(block, axis=1) for _, block in rows.blocks()])
     if not np.isfinite(norms).all():
-        raise InputError("The layer has activations that are not finite: pass another --layer, or --dtype float32.")
+        raise InputError(
+            "The layer has activations that are not finite: pass another --layer, or --torch_dtype float32."
+        )
     limit = float(SINK * np.median(norms)) or math.inf
     total, squares, count = np.zeros(rows.width), 0.0, 0
     for _, block in rows.blocks():

@@ -1,9 +1,9 @@
-"""Do margins follow the strength of labels? Spearman's correlation beside accuracy, and both by level of strength.
+"""Correlate margins with the strength of graded labels, and report accuracy by level of strength.
 
 Accuracy reads a label as ±1. A label that states how strongly a response is preferred (a Likert scale, a score
 difference, a probability) contains more: a reward model whose margins are used as weights, thresholds or rewards should
-have larger margins where the preference is stronger. Spearman's correlation of margin and strength measures that on
-any scale of both. Strengths as training signals: Touvron et al. 2023 (Llama 2, arXiv 2307.09288), Wang et al. 2024
+have larger margins where the preference is stronger. Spearman's correlation measures that without assuming a
+scale. Strengths as training signals: Touvron et al. 2023 (Llama 2, arXiv 2307.09288), Wang et al. 2024
 (HelpSteer2-Preference, arXiv 2410.01257).
 """
 
@@ -34,9 +34,9 @@ class GradedOptions:
     """Options of the analysis of graded labels."""
 
     dataset: Annotated[
-        str | None, OptionHelp("Data that was scored, for results that do not store the strength of labels")
+        str | None, OptionHelp("Dataset that was scored, for results that do not store the strength of labels")
     ] = None
-    levels: Annotated[int, OptionHelp("Maximum number of levels; further strengths are grouped", min=2, max=20)] = 8
+    levels: Annotated[int, OptionHelp("Maximum levels of strength to show; more are binned", min=2, max=20)] = 8
     resamples: Annotated[int, OptionHelp("Number of bootstrap resamples", min=100, max=100_000)] = 1000
     seed: Annotated[int, OptionHelp("Random seed of the bootstrap", min=0)] = 0
 

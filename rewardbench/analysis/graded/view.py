@@ -100,27 +100,26 @@ def _sentence(models: Sequence[GradedModel]) -> str:
     best = max(models, key=lambda model: -2 if isnan(model.spearman.value) else model.spearman.value)
     name, estimated = printable(best.scores.model), best.spearman
     if isnan(estimated.value):
-        return f"{name} gives every pair the same margin, so its margins state nothing about strength."
-    lead = (
-        f"Of {len(models)} models, the margins of {name} follow" if len(models) > 1 else f"The margins of {name} follow"
-    )
+        return f"{name} gives every pair the same margin, so its margins contain no information about strength."
+    subject = f"The margins of {name}" + (f", the best of {len(models)} models," if len(models) > 1 else "")
     interval = f"Spearman {estimated.value:.2f} [{estimated.low:.2f}, {estimated.high:.2f}]"
-    accuracy = f"with accuracy {100 * best.accuracy.value:.1f} % over {len(best.scores.margins):,} items"
+    accuracy = f"accuracy {100 * best.accuracy.value:.1f} %, {len(best.scores.margins):,} items"
     if estimated.high < 0:
         return (
-            f"{lead} the strength of labels in reverse ({interval}, {accuracy}): they are smaller where the label is "
-            "stronger, so do not use them as weights or thresholds."
+            f"{subject} decrease with the strength of the label ({interval}; {accuracy}): do not use them as weights "
+            "or thresholds."
         )
     if isnan(estimated.low) or estimated.low <= 0:
         return (
-            f"{lead} no strength of labels that these items can show ({interval}, {accuracy}): do not use them as "
-            "weights or thresholds."
+            f"{subject} are not shown to increase with the strength of the label ({interval}; {accuracy}): do not use "
+            "them as weights or thresholds."
         )
     weakest, strongest = best.levels[0].accuracy.value, best.levels[-1].accuracy.value
     degree = "barely " if estimated.value < 0.1 else "weakly " if estimated.value < 0.3 else ""
     return (
-        f"{lead} the strength of labels {degree}({interval}, {accuracy}): it prefers the right response in "
-        f"{100 * weakest:.1f} % of the weakest preferences and in {100 * strongest:.1f} % of the strongest."
+        f"{subject} {degree}increase with the strength of the label ({interval}; {accuracy}): the model prefers the "
+        f"right response in {100 * weakest:.1f} % of the weakest preferences and in {100 * strongest:.1f} % of the "
+        "strongest."
     )
 
 

@@ -1,9 +1,9 @@
-"""What do rounds of label, reward model and policy gain, at one label budget and one final KL divergence?
+"""Measure what several rounds of labelling and training gain over one, at equal labels and final KL divergence.
 
-A reward model that is trained once, on samples of the initial policy, is wrong where an optimised policy goes (Gao et
-al. 2023, arXiv 2210.10760). Rounds spend the same labels where the policy is by then, as iterated RLHF does (Bai et al.
-2022, arXiv 2204.05862). The gold reward is known here, so the gain can be measured: on a toy, or on stored candidates
-with a gold column or a larger reward model as the gold reward.
+A reward model trained once, on samples of the initial policy, is inaccurate on samples of an optimised policy (Gao et
+al. 2023, arXiv 2210.10760). Iterated RLHF (Bai et al. 2022, arXiv 2204.05862) labels samples of the current policy in
+each round. Here the gold reward is known, so the gain can be measured: in a simulation, or on stored candidates with a
+gold column or a larger reward model as the gold reward.
 """
 
 from __future__ import annotations
@@ -41,22 +41,24 @@ FEWEST_LABELS = 10
 class IterateOptions:
     """Options of the analysis of rounds."""
 
-    toy: Annotated[bool, OptionHelp("Use a toy with a gold reward that bends, instead of a file")] = False
+    toy: Annotated[bool, OptionHelp("Use the built-in simulation instead of a file")] = False
     gold_column: Annotated[str, OptionHelp("Column of the gold reward")] = "gold"
     features: Annotated[
-        Literal["text", "scores", "both"], OptionHelp("What the trained reward model reads of a candidate")
+        Literal["text", "scores", "both"],
+        OptionHelp("Inputs of the trained reward model: the text, the stored scores, or both"),
     ] = "text"
-    rounds: Annotated[int, OptionHelp("Largest number of rounds, compared with 1", min=2, max=64)] = 4
-    labels: Annotated[int, OptionHelp("Labelled pairs in all, whatever the rounds", min=20, max=100_000)] = 800
+    rounds: Annotated[int, OptionHelp("Largest number of rounds to compare with one", min=2, max=64)] = 4
+    labels: Annotated[int, OptionHelp("Total labelled pairs, divided over the rounds", min=20, max=100_000)] = 800
     kl: Annotated[
         float | None,
-        OptionHelp("Final KL divergence in nats; default: 6 for --toy, else half of the largest", min=0.01),
+        OptionHelp("Final KL divergence in nats; default: 6 with --toy, else half of the maximum", min=0.01),
     ] = None
     noise: Annotated[
-        float, OptionHelp("Temperature of the labels, in standard deviations of gold", min=0.001, max=100)
+        float, OptionHelp("Label noise: temperature in standard deviations of the gold reward", min=0.001, max=100)
     ] = NOISE
     policy: Annotated[
-        Literal["tilt", "best-of-n"], OptionHelp("How a policy follows the reward model, both at the same KL")
+        Literal["tilt", "best-of-n"],
+        OptionHelp("Optimisation, to the same KL: initial policy times exp(reward / beta), or best-of-n"),
     ] = "tilt"
     model: ModelSpec | None = None
     seeds: Annotated[int, OptionHelp("Number of random seeds", min=1)] = SEEDS
@@ -122,7 +124,7 @@ def _analyze_toy(inputs: Sequence[ComparedResult], options: IterateOptions) -> R
     if budget.kl >= most:
         raise InputError(f"--kl {budget.kl:g} is beyond the toy, whose {CANDIDATES} candidates allow {most:.2f} nats.")
     outcomes = _run_seeds(make_toy, budget, options)
-    note = "A toy: its gain is that of its gold reward, noise and budget, not of any data."
+    note = "A simulation: the gain depends on its gold reward, noise and budget, not on your data."
     title = f"Toy, {CANDIDATES:,} candidates, {budget.labels:,} labels"
     return build_report(outcomes, budget, _distances(budget), title, [], [note])
 

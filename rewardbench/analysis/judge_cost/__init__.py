@@ -1,4 +1,4 @@
-"""Compare what decisions of reward models and of judges cost, and how far they agree with the labels and each other."""
+"""Compare reward models and LLM judges: cost of decisions, agreement with the labels, and agreement with each other."""
 
 from __future__ import annotations
 

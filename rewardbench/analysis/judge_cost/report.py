@@ -50,22 +50,26 @@ PairAgreement = tuple[AgreementEstimate, AgreementEstimate, AgreementEstimate]
 class JudgeCostOptions:
     """Options of the analysis judge-cost."""
 
-    systems: Annotated[int, OptionHelp("Number of systems to rank", min=2, max=10_000)] = 10
-    prompts: Annotated[int, OptionHelp("Number of prompts by which they are ranked", min=1)] = 500
+    systems: Annotated[int, OptionHelp("Systems in the estimate of ranking costs", min=2, max=10_000)] = 10
+    prompts: Annotated[int, OptionHelp("Prompts in the estimate of ranking costs", min=1)] = 500
     cost: Annotated[
         Literal["auto", "dollars", "seconds", "flops", "tokens"],
-        OptionHelp("Cost on the axis of the figure; auto: the first of these that is known for every result"),
+        OptionHelp("Unit of the cost axis in the figure; auto: the first of these that is known for every result"),
     ] = "auto"
-    parameters: Annotated[tuple[str, ...], OptionHelp("Parameters of a model, as MODEL=8e9; repeat it for more")] = ()
-    seconds: Annotated[tuple[str, ...], OptionHelp("Seconds of a run, as MODEL=95.5; repeat it for more")] = ()
-    hour_price: Annotated[
-        float | None, OptionHelp("$ for an hour of the machine on which reward models run", min=0)
-    ] = None
-    input_price: Annotated[float | None, OptionHelp("$ per million tokens that a judge reads", min=0)] = None
-    output_price: Annotated[float | None, OptionHelp("$ per million tokens that a judge generates", min=0)] = None
-    ledger: Annotated[str | None, OptionHelp("File of judge answers [default: that of the cache]")] = None
-    time_items: Annotated[int, OptionHelp("Items by which the time of --model is measured here", min=1)] = 100
-    seed: Annotated[int, OptionHelp("Seed of the bootstrap and of the items that are timed")] = 0
+    parameters: Annotated[
+        tuple[str, ...], OptionHelp("Number of parameters of a model, as MODEL=8e9; repeat it for more")
+    ] = ()
+    seconds: Annotated[
+        tuple[str, ...], OptionHelp("Wall-clock seconds of a run, as MODEL=95.5; repeat it for more")
+    ] = ()
+    hour_price: Annotated[float | None, OptionHelp("$ per hour of the machine that runs the reward models", min=0)] = (
+        None
+    )
+    input_price: Annotated[float | None, OptionHelp("$ per million prompt tokens of a judge", min=0)] = None
+    output_price: Annotated[float | None, OptionHelp("$ per million completion tokens of a judge", min=0)] = None
+    ledger: Annotated[str | None, OptionHelp("SQLite file of judge answers; default: the cache")] = None
+    time_items: Annotated[int, OptionHelp("Items on which the speed of --model is measured", min=1)] = 100
+    seed: Annotated[int, OptionHelp("Random seed of the bootstrap and of the timed items")] = 0
     model: ModelSpec | None = None
 
 
@@ -301,7 +305,7 @@ def _sentence(
     calls = [f"{_ranking(usage, options):,}" for usage in (first.usage, second.usage)]
     return (
         f"{second.usage.label} agrees with the labels on {100 * second.accuracy.value:.1f} % of items, "
-        f"{100 * gap:+.1f} points from {first.usage.label}, at {cost} its {MEASURES[measure].noun}; their "
+        f"{100 * gap:+.1f} points relative to {first.usage.label}, at {cost} its {MEASURES[measure].noun}; their "
         f"decisions {agree}, and to rank "
         f"{options.systems} systems on {options.prompts:,} prompts they need {calls[1]} and {calls[0]} calls."
     )
@@ -345,7 +349,7 @@ def _agreement_table(agreements: Mapping[tuple[int, int], PairAgreement], usages
         row: list[Value] = [f"{usages[i].label}, {usages[j].label}", share.value]
         row += [kappa.value, _interval(kappa.low, kappa.high)]
         rows.append([*row, consistency.value, _interval(consistency.low, consistency.high)])
-    columns = ("models", "agreement", "kappa", "95 %", "error consistency", "95 % of it")
+    columns = ("models", "agreement", "kappa", "95 %", "error consistency", "95 % of error consistency")
     return ReportTable("Agreement of decisions between models", columns, rows)
 
 
@@ -366,7 +370,7 @@ def _notes(usages: Sequence[RunUsage], decisions: ModelDecisions, measure: CostM
     if decisions.skipped:
         notes.append(f"{decisions.skipped:,} items without exactly one right completion, or unscored, were left out.")
     if measure != "dollars":
-        notes.append("Money is unknown for some result: pass --input_price and --output_price, or --hour_price.")
+        notes.append("The price of some result is unknown: pass --input_price and --output_price, or --hour_price.")
     for usage in usages:
         if usage.kind == "judge" and usage.seconds is not None:
             notes.append(

@@ -1,9 +1,8 @@
-"""Map of a reward model: the best text of each cell of two attributes, found by MAP-Elites.
+"""Map a reward model: search for the highest-reward text in each cell of two attributes by MAP-Elites.
 
-What does a reward model rate high, and which kinds of text does it rate low however good they get? A search changes
-texts to raise their reward in every cell of a grid, such as poems by genre and tone (Quality-Diversity through AI
-Feedback, Bradley et al., arXiv 2310.13032, with MAP-Elites, Mouret and Clune, arXiv 1504.04909). Two controls with the
-same budget show what the search adds over sampling.
+The search mutates texts to raise their reward in every cell of a grid, such as poems by genre and tone
+(Quality-Diversity through AI Feedback, Bradley et al., arXiv 2310.13032, with MAP-Elites, Mouret and Clune, arXiv
+1504.04909). Two control searches with the same budget show what selection adds to sampling.
 """
 
 from __future__ import annotations
@@ -54,12 +53,12 @@ def _notes(finished: FinishedMap, options: MapOptions) -> list[str]:
     """Return the limits of a map."""
     summary = finished.summary
     notes = [
-        f"Each cell is a lower bound: the best of the texts of the generator {options.generator}, in cells read by "
-        f"{options.cells}.",
+        f"The reward of a cell is a lower bound: the best text by the generator {options.generator}, with cells "
+        f"assigned by {options.cells}.",
         "The QD scores and their ratios depend on the offset.",
     ]
     if summary.coverage("map-elites") < 1:
         notes.append("Some cells are empty, and the means of rows and columns leave them out.")
     if unknown := summary.total("unknown"):
-        notes.append(f"The cell of {unknown:,} texts is unknown; they count in the budget, and are in no cell.")
+        notes.append(f"{unknown:,} texts have an unknown cell; they count in the budget, and are in no cell.")
     return notes

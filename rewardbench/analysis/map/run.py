@@ -41,29 +41,27 @@ class MapOptions:
 
     model: ModelSpec | None = None
     """The reward model; its name `planted` is a reward with known weights."""
-    domain: Annotated[str, OptionHelp("poems, answers, or a .toml file with attributes, requests and rules")] = "poems"
+    domain: Annotated[str, OptionHelp("poems, answers, or a TOML file with attributes, requests and rules")] = "poems"
     generator: Annotated[
-        str, OptionHelp("template (offline), hf:FOLDER (a local language model), or openai:URL#MODEL")
+        str, OptionHelp("What writes the texts: template (offline), hf:FOLDER, or openai:URL#MODEL")
     ] = "template"
     cells: Annotated[
-        str, OptionHelp("How the cell of a text is read: rules, model (by the reward model), or openai:URL#MODEL")
+        str, OptionHelp("What assigns texts to cells: rules, model (the reward model), or openai:URL#MODEL (a judge)")
     ] = "rules"
-    iterations: Annotated[int, OptionHelp("Texts of each search", min=1)] = 2500
-    step_size: Annotated[int, OptionHelp("Texts that are generated and scored together", min=1)] = 50
-    explore: Annotated[float, OptionHelp("Share of children that are moved to another cell", min=0, max=1)] = 0.3
-    temperature: Annotated[float, OptionHelp("Temperature of a language model", min=0)] = 0.9
-    generation_batch: Annotated[int, OptionHelp("Texts that a local language model writes at once", min=1)] = 16
-    runs: Annotated[int, OptionHelp("Independent runs, for an interval of the QD score", min=1)] = 1
-    seed: Annotated[int, OptionHelp("Seed of all random choices", min=0)] = 0
+    iterations: Annotated[int, OptionHelp("Number of texts per search", min=1)] = 2500
+    step_size: Annotated[int, OptionHelp("Number of texts generated and scored per step", min=1)] = 50
+    explore: Annotated[float, OptionHelp("Share of mutations that target another cell", min=0, max=1)] = 0.3
+    temperature: Annotated[float, OptionHelp("Sampling temperature of a language model", min=0)] = 0.9
+    generation_batch: Annotated[int, OptionHelp("Batch size of a local language model", min=1)] = 16
+    runs: Annotated[int, OptionHelp("Number of independent runs; 2 or more give an interval", min=1)] = 1
+    seed: Annotated[int, OptionHelp("Random seed", min=0)] = 0
     offset: Annotated[
-        float | None, OptionHelp("Reward that counts as 0 in QD scores; default: the lowest of all texts")
+        float | None, OptionHelp("Reward that counts as 0 in QD scores; default: the lowest reward of the run")
     ] = None
-    skip_controls: Annotated[bool, OptionHelp("Skip free sampling and uniform target, which have the same budget")] = (
-        False
+    skip_controls: Annotated[bool, OptionHelp("Skip the two control searches, which triple the cost")] = False
+    run_dir: Annotated[str, OptionHelp("Folder with a subfolder per run: journal (to resume), archive and elites")] = (
+        "analysis/map"
     )
-    run_dir: Annotated[
-        str, OptionHelp("Folder with a folder for each run: its journal, from which it continues, archive and elites")
-    ] = "analysis/map"
     archive: Annotated[Literal["jsonl", "parquet"], OptionHelp("Format of the archive")] = "jsonl"
 
 

@@ -1,4 +1,4 @@
-"""Rate the replies of a chat model to questions of two turns, from 1 to 10 by a judge."""
+"""Rate the replies of a chat model to two-turn questions from 1 to 10 by a judge."""
 
 from __future__ import annotations
 

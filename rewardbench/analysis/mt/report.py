@@ -38,10 +38,10 @@ GOAL = 0.5
 class MtOptions(ChatOptions):
     """Options of the analysis mt."""
 
-    questions: Annotated[str | None, OptionHelp("File of questions of two turns (.yaml) [default: the package's]")] = (
-        None
-    )
-    judge_protocol: Annotated[str, OptionHelp("How --judge rates a reply: a protocol of one response")] = "turn_rating"
+    questions: Annotated[
+        str | None, OptionHelp("YAML file with two-turn questions; default: the 14 of the package")
+    ] = None
+    judge_protocol: Annotated[str, OptionHelp("Pointwise protocol by which --judge rates a reply")] = "turn_rating"
 
 
 @dataclass(frozen=True)
@@ -195,13 +195,16 @@ def _sentence(rated: Sequence[RatedRun], difference: RatingMean | None, judge: s
     if difference is None and both.error == 0:
         return f"{sentence}; all ratings are equal, so nothing is known of the difference that can be detected."
     if difference is None or not isfinite(difference.error):
-        return f"{sentence}; a difference to another model below {both.detectable:.2f} points would be noise."
+        return (
+            f"{sentence}; a difference to another model below {both.detectable:.2f} points is not detected with 80 % "
+            "power."
+        )
     verdict = "higher" if difference.low > 0 else "lower" if difference.high < 0 else "not distinguishably different"
     interval = f"{difference.low:.2f} to {difference.high:.2f}"
     sentence += f", and {rated[1].run.model} is {verdict}, at {difference.value:+.2f} points ({interval})"
     if difference.error == 0:
         return f"{sentence}, the same for every question."
-    return f"{sentence}, where {stats.detectable(difference.error):.2f} points can be detected."
+    return f"{sentence}, where {stats.detectable(difference.error):.2f} points are detected with 80 % power."
 
 
 def _mean_table(rated: Sequence[RatedRun]) -> ReportTable:
@@ -228,9 +231,7 @@ def _question_table(rated: Sequence[RatedRun], questions: Sequence[Chain]) -> Re
 
 
 def _notes(rated: Sequence[RatedRun]) -> list[str]:
-    notes = [
-        "The interval is that of other questions like these and the same judge; a judge may have a bias of its own."
-    ]
+    notes = ["The interval is over questions like these, with the same judge; it does not include a bias of the judge."]
     for entry in rated:
         for reason in entry.scored.reasons:
             notes.append(f"Some replies of {entry.run.model} are unrated: {reason.rstrip('.')}.")

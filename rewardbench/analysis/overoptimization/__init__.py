@@ -1,4 +1,4 @@
-"""Over-optimisation: where optimising a reward model harder lowers the gold reward, and whether ensembles resist."""
+"""Measure over-optimisation: the n of best-of-n beyond which the gold reward falls, for single scores and ensembles."""
 
 from __future__ import annotations
 

@@ -38,9 +38,9 @@ class OveroptimizationOptions(CandidateOptions):
     """Options of the analysis."""
 
     variance_weight: Annotated[
-        float, OptionHelp("Weight λ of the variance in the ensemble mean - λ variance", min=0)
+        float, OptionHelp("Weight λ of the variance in the ensemble rule mean - λ variance", min=0)
     ] = 0.5
-    toy: Annotated[bool, OptionHelp("Analyze a toy with a planted cliff instead of a file")] = False
+    toy: Annotated[bool, OptionHelp("Use the built-in simulation instead of a file")] = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Scaling: how the accuracy of reward models depends on their number of parameters, by family."""
+"""Fit the accuracy of reward models against their number of parameters, with an intercept for each family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ties: do small score differences predict that two responses are equally good, and how small must they be?
+"""Test whether small score differences predict ties, and estimate below which difference a tie is likeliest.
 
 `models` has the models and their sources; the Ties score of RewardBench 2 is `metrics.ties`.
 """

@@ -38,7 +38,7 @@ BARS = (
 )
 NAMES = {
     "prior": "class prior",
-    "bt_constant": "BT, constant share",
+    "bt_constant": "BT, constant tie rate",
     "both_high": "BT, tie if both high",
     "davidson": "Davidson",
     "rao_kupper": "Rao-Kupper",
@@ -50,9 +50,9 @@ NAMES = {
 class TiesOptions:
     """Options of the analysis."""
 
-    score_a: Annotated[str, OptionHelp("In a csv: column of the score of the first response")] = "score_a"
-    score_b: Annotated[str, OptionHelp("In a csv: column of the score of the second response")] = "score_b"
-    seed: Annotated[int, OptionHelp("Seed of the split into halves", min=0)] = 0
+    score_a: Annotated[str, OptionHelp("Column of a battles csv with the score of the first response")] = "score_a"
+    score_b: Annotated[str, OptionHelp("Column of a battles csv with the score of the second response")] = "score_b"
+    seed: Annotated[int, OptionHelp("Random seed of the split into halves", min=0)] = 0
 
 
 def analyze(inputs: Sequence[ComparedResult], options: TiesOptions) -> Report:
@@ -130,12 +130,12 @@ def _values(analysis: TieAnalysis, losses: Mapping[str, Loss]) -> dict[str, Valu
 
 
 def _sentence(analysis: TieAnalysis, loss: Loss) -> str:
-    """Say whether small differences mean ties, and from which difference on."""
+    """Say whether small differences predict ties, and below which difference a tie is likeliest."""
     low, high = analysis.davidson.beta_interval
     if low <= 0 <= high and not analysis.davidson.at_bound:
         return (
             f"The scores of {analysis.model} are not shown to predict preferences here: beta is "
-            f"{analysis.davidson.beta:.3g} (95 %: {low:.3g} to {high:.3g}), so do not read ties from their differences."
+            f"{analysis.davidson.beta:.3g} (95 %: {low:.3g} to {high:.3g}), so do not use their differences."
         )
     if high < 0:
         return (
@@ -143,17 +143,20 @@ def _sentence(analysis: TieAnalysis, loss: Loss) -> str:
             f"{analysis.davidson.beta:.3g}): check the labels and the sign of the score."
         )
     if loss.high >= 0:
-        change = f"{loss.difference:+.4f} nats a pair (95 %: {loss.low:+.4f} to {loss.high:+.4f})"
+        change = f"{loss.difference:+.4f} nats per pair (95 %: {loss.low:+.4f} to {loss.high:+.4f})"
         return (
-            f"Small score differences of {analysis.model} are not shown to mean ties: Davidson's model changes the "
-            f"log-loss by {change}, so keep a constant tie share of {analysis.ties / analysis.n:.0%}."
+            f"Small score differences of {analysis.model} are not shown to predict ties: Davidson's model changes the "
+            f"log-loss by {change}, so assume a constant tie rate of {analysis.ties / analysis.n:.0%}."
         )
-    gain = f"{-loss.difference:.4f} nats a pair (95 %: {-loss.high:.4f} to {-loss.low:.4f})"
-    advice = f"Small score differences of {analysis.model} mean ties: Davidson's model gains {gain} on a constant share"
+    gain = f"{-loss.difference:.4f} nats per pair (95 %: {-loss.high:.4f} to {-loss.low:.4f})"
+    advice = (
+        f"Small score differences of {analysis.model} predict ties: Davidson's model lowers the log-loss by {gain} "
+        "compared with a constant tie rate"
+    )
     if analysis.threshold > 0:
         return f"{advice}; call two responses tied if their scores differ by less than {analysis.threshold:.3g}."
     share = analysis.davidson.tie / (analysis.davidson.tie + 2)
-    return f"{advice}, but even at equal scores a tie has only {share:.0%}, so never call a tie from scores."
+    return f"{advice}, but even at equal scores only {share:.0%} are ties, so never call a tie from scores."
 
 
 # Planted truth
