@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from rewardbench.engine.loop import ScoringRun
-from rewardbench.engine.noise import is_exact, within_noise
+from rewardbench.engine.noise import count_within_noise, is_exact
 from rewardbench.metrics import is_scored, rule_of
 from rewardbench.metrics.steps import best_threshold
 from rewardbench.models.fingerprint import digest
@@ -45,7 +45,7 @@ def build_manifest(
     noise = _measure_noise(fingerprint, suite, scored)
     if noise:
         details["batch_noise"] = noise.largest
-        details["within_noise"] = noise.item_ids
+        details["within_noise"] = noise.items
     return {
         "fingerprint": fingerprint,
         "fingerprint_sha256": digest(fingerprint),
@@ -78,15 +78,15 @@ class _Noise:
 
     largest: float
     """Largest difference between the batched and the unbatched score of a sampled item."""
-    item_ids: list[str]
-    """Items whose margin is within that noise."""
+    items: int
+    """Number of items whose margin is within that noise."""
 
 
 def _measure_noise(fingerprint: Mapping[str, object], suite: Suite, scored: ScoringRun) -> _Noise | None:
     """Return the batch noise of the run; None in full precision."""
     if is_exact(fingerprint) or scored.noise is None:
         return None
-    return _Noise(scored.noise, within_noise(suite.items, scored.items, scored.noise))
+    return _Noise(scored.noise, count_within_noise(suite.items, scored.items, scored.noise))
 
 
 def _notes(suite: Suite, scorer_notes: Sequence[str], scored: ScoringRun, noise: _Noise | None) -> list[str]:
@@ -99,7 +99,7 @@ def _notes(suite: Suite, scorer_notes: Sequence[str], scored: ScoringRun, noise:
     if noise and 0 < noise.largest < math.inf:
         notes.append(
             f"In this dtype batching changes a score by up to {noise.largest:.2g}; the margins of "
-            f"{len(noise.item_ids)} items are within that noise."
+            f"{noise.items:,} items are within that noise."
         )
     return notes
 

@@ -24,20 +24,19 @@ def is_exact(fingerprint: Mapping[str, object]) -> bool:
     return dtype in EXACT and (dtype != "float32" or fingerprint.get("float32_matmul", "highest") == "highest")
 
 
-def within_noise(items: Sequence[Item], scores: Sequence[ItemScores], noise: float) -> list[str]:
-    """Return the ids of items whose margin is at most twice the noise, so that batching could change the decision.
+def count_within_noise(items: Sequence[Item], scores: Sequence[ItemScores], noise: float) -> int:
+    """Count the items whose margin is at most twice the noise, so that batching could change the decision.
 
     Args:
         items: items of a suite.
         scores: their scores, in the same order.
         noise: largest difference between a batched and an unbatched score.
     """
-    ids: list[str] = []
+    count = 0
     for item, item_scores in zip(items, scores, strict=True):
         if item_scores.reason is not None or not item.has_preference:
             continue
         right = item_scores.scores[: item.num_correct]
         wrong = item_scores.scores[item.num_correct :]
-        if abs(min(right) - max(wrong)) <= 2 * noise:
-            ids.append(item.id)
-    return ids
+        count += abs(min(right) - max(wrong)) <= 2 * noise
+    return count

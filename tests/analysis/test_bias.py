@@ -179,7 +179,7 @@ def test_a_constant_difference_of_length_changes_no_accuracy():
     assert values.values["length_controlled_accuracy"] == values.values["accuracy"]
     by_length = bias.analyze([texts_result(texts, [list(map(len, row)) for row in texts])], bias.BiasOptions())
     assert by_length.values["equal_style_margin"] == pytest.approx(7)
-    assert "or other features fix it: length, lists" in by_length.notes[0]
+    assert "or others fix it: length, lists" in by_length.notes[0]
 
 
 def test_chance_effects_of_six_features_are_rarely_named():

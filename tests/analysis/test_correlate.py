@@ -154,7 +154,7 @@ def test_the_sentence_states_the_intervals(tmp_path):
     rows = [f"{50 + n},{random.normal()}" for n in range(12)]
     report = analyze([write(tmp_path / "t.csv", "\n".join(["score,ppo", *rows]))], CorrelateOptions(above=55))
     assert report.values["ppo_pearson_low"] < 0 < report.values["ppo_pearson_high"]
-    assert "interval contains 0" in report.sentence or report.sentence.startswith("Do not choose")
+    assert "interval over all contains 0" in report.sentence or report.sentence.startswith("Do not choose")
 
 
 def test_many_rows_get_fishers_interval():

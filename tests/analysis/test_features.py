@@ -306,8 +306,8 @@ def test_features_of_a_layer_that_the_model_lacks_are_rejected(folder, tmp_path)
 @pytest.mark.parametrize(
     ("active", "error", "texts", "words"),
     [
-        (0.5, 0.1, 30, "Feature 7 of {layer} moves the reward most: it lowers it by 0.50 on the 25"),
-        (-0.5, 0.1, 30, "Feature 7 of {layer} moves the reward most: it raises it by 0.50 on the 25"),
+        (0.5, 0.1, 30, "Feature 7 of {layer} has the largest effect: it lowers the reward by 0.50 on the 25"),
+        (-0.5, 0.1, 30, "Feature 7 of {layer} has the largest effect: it raises the reward by 0.50 on the 25"),
         (
             -0.5,
             0.4,

@@ -222,7 +222,7 @@ def test_scores_that_separate_the_outcomes_are_noted():
     assert tie_models.fit_davidson(pairs).at_bound
     report = analyze([to_result(pairs)], TiesOptions())
     assert any(note.startswith("A parameter is at its bound") for note in report.notes)
-    assert "mean ties" in report.sentence
+    assert "predict ties" in report.sentence
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rewardbench.engine.loop import score
-from rewardbench.engine.noise import within_noise
+from rewardbench.engine.noise import count_within_noise
 from rewardbench.errors import InputError
 from rewardbench.scorers.base import BaseScorer
 from rewardbench.scorers.baselines import Baseline
@@ -167,7 +167,7 @@ def test_noise_is_the_difference_between_batched_and_unbatched_scores():
     assert score(items, Noisy()).noise is None, "not measured"
     assert score(items, Recorder(), noise=True).noise is None, "float32 is exact"
     scores = [ItemScores("a", (1.0, 1.4)), ItemScores("b", (1.0, 1.6))]
-    assert within_noise(items, scores, 0.25) == ["a"]
+    assert count_within_noise(items, scores, 0.25) == 1
 
 
 def test_the_noise_of_half_precision_is_noted(model_folder):

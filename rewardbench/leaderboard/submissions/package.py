@@ -12,7 +12,7 @@ from pathlib import Path
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.metrics import model_family
-from rewardbench.results import JsonObject, PackedResult, SummaryJson, object_field, stated
+from rewardbench.results import JsonObject, PackedResult, RowJson, SummaryJson, object_field, stated
 from rewardbench.results.answers import pack_answers
 from rewardbench.results.judges import judge_of
 
@@ -49,7 +49,15 @@ def pack_submission(
         public = _public_summary(summary, name, license, today)
         if answers:
             public[results.ANSWERS_HASH] = answers[1]
-        return results.pack_result(public, rows)._replace(answers=answers[0] if answers else None)
+        return results.pack_result(public, list(map(_public_row, rows)))._replace(
+            answers=answers[0] if answers else None
+        )
+
+
+def _public_row(row: RowJson) -> RowJson:
+    """Return a row without local paths in its reason, which may name the folder of a model."""
+    reason = row.get("reason")
+    return {**row, "reason": ABSOLUTE_PATH.sub(r"\1", reason)} if reason else row
 
 
 def write_entry(entry: PackedResult, path: Path) -> None:

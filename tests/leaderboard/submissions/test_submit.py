@@ -12,6 +12,7 @@ from rewardbench.cli.main import main
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions.package import describe_submission, pack_submission, pull_request_text
 from rewardbench.models.fingerprint import digest
+from rewardbench.results.read import sha256_of
 from rewardbench.results.scored import read_scored
 from rewardbench.store import LocalStore
 
@@ -54,6 +55,20 @@ def test_packed_result_has_no_texts_and_no_local_paths(scored, tmp_path):
     before, after = read_scored(scored), read_scored(place)
     assert [item.scores for item in before.items] == [item.scores for item in after.items]
     assert not any(completion[0]["content"] for item in after.suite.items for completion in item.completions)
+
+
+def test_the_reason_of_an_unscored_item_has_no_local_path(scored, tmp_path):
+    summary = json.loads(scored.read_bytes())
+    rows = list(map(json.loads, results.outputs_path(scored).read_text().splitlines()))
+    rows[0] |= {"reason": f"The chat template of {tmp_path}/my/model prints no tools.", "scores": [None, None]}
+    moved = tmp_path / "model.json"
+    results.outputs_path(moved).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    summary["outputs_sha256"] = sha256_of(results.outputs_path(moved))
+    moved.write_text(json.dumps(summary))
+    entry = pack_submission(moved, "org/mine")
+    results.table_path(tmp_path / "sent.json").write_bytes(entry.table)
+    (tmp_path / "sent.json").write_text(json.dumps(entry.summary))
+    assert read_scored(tmp_path / "sent.json").items[0].reason == "The chat template of model prints no tools."
 
 
 def test_submission_is_described_before_it_is_sent(scored):
