@@ -39,7 +39,7 @@ class RobustnessOptions:
     subset: Annotated[str | None, OptionHelp("Only this subset")] = None
     limit: Annotated[int | None, OptionHelp("Number of items from the start", min=1)] = None
     perturbation: Annotated[
-        tuple[str, ...], OptionHelp(f"Perturbation; repeat it for more [default: all: {', '.join(PERTURBATIONS)}]")
+        tuple[str, ...], OptionHelp(f"Perturbation; repeat it for more; default: all, which are {', '.join(PERTURBATIONS)}")
     ] = ()
     side: Annotated[Literal["chosen", "rejected", "both"], OptionHelp("Which responses are perturbed")] = "both"
     seed: Annotated[int, OptionHelp("Random seed of the perturbations")] = 0
@@ -113,8 +113,8 @@ def _sentence(robustness: Robustness, suite: Suite) -> str:
     low, high = 100 * worst.flips.low, 100 * worst.flips.high
     return (
         f"{worst.name} changes {100 * worst.flips.value:.1f} % ({low:.1f} to {high:.1f}) of the decisions of "
-        f"{robustness.model} on {suite.name} without changing a meaning, most in {robustness.worst_section()}, and "
-        f"moves the margin by {worst.shift:.2f} standard deviations on average: take smaller margins as undecided."
+        f"{robustness.model} on {suite.name} without changing a meaning, most in {robustness.worst_section()}. It "
+        f"changes the margin by {worst.shift:.2f} standard deviations on average: a smaller margin may depend on form."
     )
 
 
