@@ -17,18 +17,33 @@ from rewardbench.metrics import is_scored, rule_of
 from rewardbench.metrics.steps import best_threshold
 from rewardbench.models.fingerprint import digest
 from rewardbench.settings import Settings
-from rewardbench.types import ItemScores, Scorer, Suite
+from rewardbench.types import ItemScores, Scorer, ScorerReport, Suite
+
+
+@dataclass(frozen=True)
+class ScorerFacts:
+    """What a result records of its scorer, after a run."""
+
+    name: str
+    model_type: str
+    fingerprint: Mapping[str, Any]
+    report: ScorerReport
+
+    @classmethod
+    def of(cls, scorer: Scorer) -> ScorerFacts:
+        """Return the facts of a scorer."""
+        return cls(scorer.name, scorer.model_type, dict(scorer.fingerprint), scorer.report())
 
 
 def build_manifest(
-    settings: Settings, suite: Suite, scorer: Scorer, scored: ScoringRun, in_memory: Sequence[str] = ()
+    settings: Settings, suite: Suite, scorer: ScorerFacts, scored: ScoringRun, in_memory: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Build the manifest of a run.
 
     Args:
         settings: settings of the run.
         suite: the items that were scored.
-        scorer: the scorer, after the run.
+        scorer: facts of the scorer, after the run.
         scored: scores and counts of the run.
         in_memory: "model" or "dataset" for each that was passed as an object.
 
@@ -36,8 +51,7 @@ def build_manifest(
         A JSON object: `fingerprint` holds what can change a score, `run` what cannot, `session` counts that are
         printed but not stored.
     """
-    fingerprint = dict(scorer.fingerprint)
-    report = scorer.report()
+    fingerprint, report = dict(scorer.fingerprint), scorer.report
     details = dict(report.details)
     pooled_tokens = Counter(scored.pooled_tokens).most_common(10)
     if pooled_tokens:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, is_dataclass
 from functools import cache
-from inspect import Parameter, signature
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypedDict, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Literal, SupportsFloat, TypedDict, get_args, get_origin, get_type_hints
 
 from rewardbench.errors import InputError
 from rewardbench.types import Aggregation, Scorer
@@ -29,80 +28,6 @@ TruncationSide = Literal["left", "right"]
 Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64"]
 DeviceMap = Literal["auto", "balanced", "balanced_low_0", "sequential"]
 Pairs = Literal["best-worst", "all", "best-of-n"]
-
-SYNONYMS = {"torch_dtype": "dtype", "prioritize_scoring": "scores_only"}
-"""Names of the command line and of transformers that an option also has."""
-
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def with_options(*classes: type) -> Callable[[F], F]:
-    """Return a decorator that shows the fields of dataclasses as keywords of a function that takes `**options`.
-
-    `inspect.signature`, help() and notebooks then name every option with its type and default. Type checkers read the
-    annotation of `**options`.
-    """
-
-    def decorate(function: F) -> F:
-        original = signature(function)
-        hints = get_type_hints(function)
-        parameters = []
-        for parameter in original.parameters.values():
-            if parameter.kind is not Parameter.VAR_KEYWORD:
-                parameters.append(parameter.replace(annotation=hints[parameter.name]))
-        names = {parameter.name for parameter in parameters}
-        for group in classes:
-            types = get_type_hints(group)
-            for field in fields(group):
-                if field.name not in names:
-                    hint = types[field.name]
-                    parameters.append(
-                        Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hint)
-                    )
-        function.__signature__ = original.replace(  # type: ignore[attr-defined]
-            parameters=parameters, return_annotation=hints["return"]
-        )
-        function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        function.__annotations__["return"] = hints["return"]
-        return function
-
-    return decorate
-
-
-def sort_options(options: Mapping[str, object], *classes: type, function: str = "evaluate") -> list[dict[str, Any]]:
-    """Sort options by the dataclass whose field they are.
-
-    Args:
-        options: values by the names of options.
-        classes: dataclasses whose fields are the options.
-        function: the function that was called, for the error.
-
-    Returns:
-        For each class the keyword arguments of its constructor.
-
-    Raises:
-        InputError: for a name that no class has.
-    """
-    names = [_option_names(group) for group in classes]
-    known = set().union(*names)
-    arguments: list[dict[str, Any]] = [{} for _ in classes]
-    for option, value in options.items():
-        name = SYNONYMS.get(option, option)
-        if name not in known:
-            import difflib
-
-            near = difflib.get_close_matches(option, known, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise InputError(f"{function}() knows no option {option!r}: {hint}It takes {', '.join(sorted(known))}.")
-        for group, group_names in zip(arguments, names, strict=True):
-            if name in group_names:
-                group[name] = value
-    return arguments
-
-
-def _option_names(group: type) -> set[str]:
-    """Return the fields of a dataclass of options, without the model and the data, which are positional."""
-    return {field.name for field in fields(group)} - {"model", "dataset"}
 
 
 class CheckedOptions:
@@ -342,6 +267,8 @@ class Settings(Inputs):
     """Whether scores are read from and written to the local cache."""
     step_threshold: float | None = None
     calibration: bool = False
+    shard: str | None = None
+    """Parts of the items that are scored, such as 0/3, as `evaluation.shards.Shard` parses them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -398,3 +325,4 @@ class EvaluateOptions(ScorerOptions, total=False):
     num_processes: int | None
     step_threshold: float | None
     calibration: bool
+    shard: str | None

@@ -88,6 +88,10 @@ class ItemOptions:
         bool, flag(OUTPUT, "calibration", "Also measure the calibration of the margins, and store it")
     ] = False
     debug: Annotated[bool, flag(DATA, "debug", "Score only the first 10 items")] = False
+    shard: Annotated[
+        TextOption,
+        flag(DATA, "shard", "Score only part i of n, such as 0/3 (or 0-1/3); rewardbench merge joins all parts"),
+    ] = None
 
     def datasets(self) -> list[str]:
         """Return the datasets to score: one, or several suites whose names are separated by commas."""
@@ -203,11 +207,20 @@ class Arguments:
             step_threshold=self.items.step_threshold,
             calibration=self.items.calibration,
             limit=self.items.limit or (10 if self.items.debug else None),
+            shard=self.items.shard,
             batch_size=self.batch.batch_size,
             batch_tokens=self.batch.batch_tokens,
             num_processes=self.batch.num_processes,
             cache=not self.batch.no_cache,
         )
+
+    def runs(self, model: ModelSpec) -> list[Settings]:
+        """Build the settings of the run on each dataset.
+
+        Raises:
+            InputError: if a value is wrong.
+        """
+        return [self.settings(model, dataset) for dataset in self.items.datasets()]
 
 
 def evaluate_command(arguments: Arguments) -> None:
@@ -222,7 +235,9 @@ def evaluate_command(arguments: Arguments) -> None:
     specs = arguments.model_specs()
     if arguments.items.dataset is None:
         echo(DEFAULT_DATASET_NOTE, error=True)
-    if len(specs) == 1:
+    if arguments.items.shard is not None:
+        _score_shards(arguments, specs)
+    elif len(specs) == 1:
         _score(arguments, specs[0])
     else:
         _score_ensemble(arguments, specs)
@@ -239,7 +254,7 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> l
     Returns:
         The path of the result on each suite; none in a process of torchrun other than rank 0.
     """
-    runs = [arguments.settings(model, dataset) for dataset in arguments.items.datasets()]
+    runs = arguments.runs(model)
     set_up_scoring(model.model)
 
     from rewardbench.evaluation import run_suites
@@ -250,7 +265,7 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> l
     results: list[Result] = []
     paths: list[str] = []
     values: list[dict[str, object]] = []
-    for result, path in run_suites(runs, arguments.output.output_dir, make_console(stderr=True), _draw_fresh):
+    for result, path in run_suites(runs, arguments.output.output_dir, make_console(stderr=True), draw_fresh):
         if not as_json and len(runs) == 1:  # before anything is pushed, which may fail
             print_result(result, make_console())
         if not as_json:
@@ -294,6 +309,32 @@ def _score_ensemble(arguments: Arguments, members: Sequence[ModelSpec]) -> None:
     )
 
 
+def _score_shards(arguments: Arguments, models: Sequence[ModelSpec]) -> None:
+    """Score a shard of each dataset, store it, and print what it has.
+
+    Raises:
+        InputError: if the options need a complete result.
+    """
+    if len(models) > 1 or arguments.hub.push_results_to_hub or arguments.hub.upload_model_metadata_to_hf:
+        raise InputError("A shard has no result: score one model, merge its shards, then combine or push the result.")
+    runs = arguments.runs(models[0])
+    set_up_scoring(models[0].model)
+
+    from rewardbench.evaluation import score_shards
+
+    shards: list[dict[str, object]] = []
+    for file in score_shards(runs, arguments.output.output_dir, make_console(stderr=True), draw_fresh):
+        header = file.header
+        figures: dict[str, object] = {"suite": f"{header.suite}@{header.revision}", "shard": header.shard}
+        figures |= {"items": header.items, "unscored": header.unscored, "tokens": header.counts.tokens}
+        shards.append({**figures, "shard_file": str(file.path)})
+        if not arguments.output.as_json:
+            for name, value in shards[-1].items():
+                echo(f"{name}={value}")
+    if shards and arguments.output.as_json:
+        echo_json(shards[0] if len(shards) == 1 else {"shards": shards})
+
+
 def _hub_user(model: str, hub: HubOptions) -> str:
     """Return the user's name on the Hub if something is to be pushed, and check it before hours of scoring.
 
@@ -321,7 +362,7 @@ def _push(hub: HubOptions, result: Result, path: str, user: str) -> dict[str, st
     return pushed
 
 
-def _draw_fresh(suite: str, seed: int) -> Path:
+def draw_fresh(suite: str, seed: int) -> Path:
     """Return the folder of a fresh draw, built if needed."""
     from rewardbench.builders.style import fresh_draw_of_any
 

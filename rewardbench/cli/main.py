@@ -26,6 +26,7 @@ from rewardbench.cli.leaderboard import (
     submit_command,
     verify_result_command,
 )
+from rewardbench.cli.merge import merge_command
 from rewardbench.cli.models import models
 from rewardbench.cli.report import report_command
 from rewardbench.cli.reproduce import reproduce_command
@@ -59,6 +60,7 @@ app.command("doctor")(doctor_command)
 app.command("reproduce")(reproduce_command)
 app.command("compare")(compare_command)
 app.command("ensemble")(ensemble_command)
+app.command("merge")(merge_command)
 app.command("gate")(gate_command)
 app.command("evaluate-and-gate")(evaluate_and_gate_command)
 app.command("show")(show_command)

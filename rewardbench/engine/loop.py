@@ -21,7 +21,7 @@ from rewardbench.engine.batching import layout_name, spread
 from rewardbench.engine.budget import token_budget
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.noise import is_exact
-from rewardbench.engine.notes import NoteCounter
+from rewardbench.engine.notes import NoteCounter, sentences
 from rewardbench.engine.views import CollectedScores, ScorerCall, collect, expand
 from rewardbench.engine.window import Groups, ScoresByKey, StageWindow
 from rewardbench.errors import InputError
@@ -67,7 +67,8 @@ class Prepared:
         return tuple(self.requests[index] for index in self.first_shown)
 
 
-def _unchanged(item: Item, item_scores: ItemScores) -> ItemScores:
+def unchanged(item: Item, item_scores: ItemScores) -> ItemScores:
+    """Return the scores of an item as they are: the default of `Options.keep`."""
     return item_scores
 
 
@@ -82,10 +83,12 @@ class Options:
     cache: Cache | None = None
     workers: Workers = field(default_factory=Inline)
     window: int = WINDOW
-    keep: Callable[[Item, ItemScores], ItemScores] = _unchanged
+    keep: Callable[[Item, ItemScores], ItemScores] = unchanged
     """Called with each scored item, in the order of items; returns what the run keeps in memory."""
     noise: bool = False
     """True to score a sample of items unbatched too, if the dtype is not exact."""
+    population: Sequence[Item] | None = None
+    """Items from which the sample is drawn, if only a shard of them is scored; None: the items that are scored."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,13 @@ class ScoringRun:
     """Largest difference between the batched and the unbatched score of a sampled item; None if not measured."""
     pooled_tokens: Mapping[str, int] = field(default_factory=dict)
     """Number of completions by the token whose hidden state is scored."""
-    notes: tuple[str, ...] = ()
-    """What `prepare` repaired or omitted, one sentence each."""
+    note_counts: Mapping[str, int] = field(default_factory=dict)
+    """What `prepare` repaired or omitted: notes with the number of their requests, as `notes.NoteCounter` counts."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what `prepare` repaired or omitted, one sentence each."""
+        return sentences(self.note_counts)
 
 
 def prepare(item: Item, scorer: Scorer) -> Prepared:
@@ -181,7 +189,8 @@ class _Loop:
         self.budget = self.batches = self.requests = self.tokens = self.computed = 0
         self.layouts: dict[str, None] = {}
         """Names of the layouts, in the order of stages."""
-        self.sample = {item.id for item in spread(items, SAMPLE)} if options.noise else set()
+        population = items if options.population is None else options.population
+        self.sample = {item.id for item in spread(population, SAMPLE)} if options.noise else set()
         self.noise, self.is_measured = 0.0, False
         self.stage_scores: list[ScoresByKey] = []
         """Scores of each stage; those of the last stage are dropped after each window."""
@@ -208,7 +217,7 @@ class _Loop:
             layout=" + ".join(self.layouts),
             noise=self.noise if self.is_measured else None,
             pooled_tokens=self.pooled_tokens,
-            notes=self.notes.sentences(),
+            note_counts=self.notes.counts(),
         )
 
     def _run_stages(self) -> list[ItemScores]:

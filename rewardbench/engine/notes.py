@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rewardbench.types import Request
 
@@ -25,14 +25,19 @@ class NoteCounter:
                 if COUNT in note:
                     keys.add(request.key)
 
-    def sentences(self) -> tuple[str, ...]:
-        """Return the notes in alphabetical order, with their counts."""
-        notes = [note.replace(COUNT, str(len(keys))) for note, keys in self._keys.items()]
-        return tuple(sorted(notes))
+    def counts(self) -> dict[str, int]:
+        """Return the number of different requests of each note; 0 for notes without a count."""
+        return {note: len(keys) for note, keys in self._keys.items()}
+
+
+def sentences(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Return notes in alphabetical order, with their counts."""
+    notes = [note.replace(COUNT, str(count)) for note, count in counts.items()]
+    return tuple(sorted(notes))
 
 
 def request_notes(requests: Iterable[Request]) -> tuple[str, ...]:
     """Return the notes of requests in alphabetical order, with their counts."""
     counter = NoteCounter()
     counter.add(requests)
-    return counter.sentences()
+    return sentences(counter.counts())

@@ -16,7 +16,8 @@ from rewardbench.results import why_unscored
 from rewardbench.results.judges import protocol_of
 from rewardbench.results.scored import ModelScores
 from rewardbench.scorers.in_memory import name_of, scorer_of
-from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings, sort_options, with_options
+from rewardbench.scorers.options import sort_options, with_options
+from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings
 from rewardbench.store import LocalStore
 from rewardbench.suites import suite_of_rows
 from rewardbench.suites.in_memory import read_in_memory
@@ -133,6 +134,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         cache: read scores from the local cache, and write them to it.
         step_threshold: score below which a labelled step counts as wrong, by a process reward model; None is 0.5.
         calibration: measure the calibration of the margins: temperature, calibration errors and their noise floor.
+        shard: score only a part of the items, such as 0/3; on the command line only.
 
     Returns:
         An Evaluation: `.score` with its interval, `.items`, `.to_pandas()`, and `.save(folder)` as the command does.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +14,11 @@ from rewardbench.console.terminal import make_console
 from rewardbench.engine.backends.base import Workers
 from rewardbench.engine.backends.torchrun import is_first
 from rewardbench.engine.cache import Cache
-from rewardbench.engine.loop import WINDOW, ScoringRun, score
+from rewardbench.engine.loop import WINDOW, ScoringRun, score, unchanged
 from rewardbench.engine.views import check_any_scored, check_view
 from rewardbench.errors import InputError
 from rewardbench.evaluation.workers import choose_workers
-from rewardbench.manifest import build_manifest
+from rewardbench.manifest import ScorerFacts, build_manifest
 from rewardbench.metrics import gap, rule_of, with_threshold
 from rewardbench.results import assemble, with_calibration
 from rewardbench.scorers import load_scorer
@@ -34,6 +34,8 @@ WINDOW_OF_TEXTS = 2_000
 SCORED, UNSCORED = ItemScores("", ()), ItemScores("", (), reason="unscored")
 """What `score_dataset` keeps of an item."""
 
+DrawFresh = Callable[[str, int], Path]
+"""Returns the folder of a fresh draw, by the name of the suite and the seed."""
 Sink = Callable[[Item, ItemScores, Rule], None]
 """Receives a scored item with the texts that the model read, and the rule of its subset."""
 
@@ -65,13 +67,11 @@ def run(
     Raises:
         InputError: for bad input, or if no item could be scored.
     """
+    if settings.shard:
+        raise InputError("shard works on the command line only: rewardbench --shard 0/3, then rewardbench merge.")
     workers = choose_workers(settings)
     in_memory = [name for name, value in (("dataset", suite), ("model", scorer)) if value is not None]
-    suite = suite or load_inputs(
-        settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json
-    )
-    fresh = load_fresh_draw(settings, suite, fresh_draw)
-    suite = with_threshold(suite, settings.step_threshold)
+    suite, fresh = load_data(settings, fresh_draw, suite)
     scorer = scorer or loaded or load_scorer(settings.model, settings.cache)
     check_view(suite, scorer.view, scorer.name)
 
@@ -81,22 +81,65 @@ def run(
         sink(item, item_scores, rule_of(suite, item.subset))
         return replace(item_scores, texts=(), answers=())
 
-    scored = _score(suite, scorer, settings, workers, console, keep)
-    check_any_scored(suite, scored.items, scorer.name, scorer.report().notes if settings.model.judge else ())
-    record = build_manifest(settings, suite, scorer, scored, in_memory)
+    scored = score_items(suite.items, scorer, settings, workers, console, keep)
+    facts = ScorerFacts.of(scorer)
+    check_any_scored(suite, scored.items, scorer.name, facts.report.notes if settings.model.judge else ())
+    fresh_items: Sequence[ItemScores] = ()
+    if fresh:
+        fresh_items = score_items(fresh.items, scorer, settings, workers, console).items
+    manifest = build_manifest(settings, suite, facts, scored, in_memory)
+    return summarize_run(settings, suite, facts, scored.items, manifest, fresh, fresh_items), suite
+
+
+def load_data(
+    settings: Settings, fresh_draw: Path | None = None, suite: Suite | None = None
+) -> tuple[Suite, Suite | None]:
+    """Load the data of a run.
+
+    Args:
+        settings: the run.
+        fresh_draw: folder of the draw whose seed the settings name.
+        suite: data in memory, instead of the data that the settings name.
+
+    Returns:
+        The suite, and the fresh draw if the settings name a seed.
+
+    Raises:
+        InputError: if the data cannot be found or read.
+    """
+    suite = suite or load_inputs(
+        settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json
+    )
+    fresh = load_fresh_draw(settings, suite, fresh_draw)
+    return with_threshold(suite, settings.step_threshold), fresh
+
+
+def summarize_run(
+    settings: Settings,
+    suite: Suite,
+    scorer: ScorerFacts,
+    items: Sequence[ItemScores],
+    manifest: Mapping[str, object],
+    fresh: Suite | None = None,
+    fresh_items: Sequence[ItemScores] = (),
+) -> Result:
+    """Compute the result of a run from its scores.
+
+    Args:
+        settings: the run.
+        suite: its data.
+        scorer: facts of the scorer.
+        items: scores of each item of the suite.
+        manifest: what decided the scores.
+        fresh: the fresh draw that was scored too.
+        fresh_items: scores of each item of the fresh draw.
+    """
     fresh_gap: tuple[Estimate, ...] = ()
     if fresh:
-        fresh_gap = gap(
-            suite,
-            scored.items,
-            fresh,
-            _score(fresh, scorer, settings, workers, console, lambda _, item_scores: item_scores).items,
-        )
-        record["fresh"] = fresh.revision
-    result = assemble(suite, scorer.name, scorer.model_type, scored.items, record, fresh_gap)
-    if settings.calibration:
-        result = with_calibration(result, suite)
-    return result, suite
+        fresh_gap = gap(suite, items, fresh, fresh_items)
+        manifest = {**manifest, "fresh": fresh.revision}
+    result = assemble(suite, scorer.name, scorer.model_type, items, manifest, fresh_gap)
+    return with_calibration(result, suite) if settings.calibration else result
 
 
 def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console | None = None) -> list[str]:
@@ -126,7 +169,7 @@ def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console
         return SCORED if item_scores.reason is None else UNSCORED
 
     first_id = suite.items[0].id
-    scored = _score(suite, scorer, settings, workers, console, keep, WINDOW_OF_TEXTS)
+    scored = score_items(suite.items, scorer, settings, workers, console, keep, WINDOW_OF_TEXTS)
     check_any_scored(suite, scored.items, scorer.name)
     return [*([suite.note] if suite.note else []), *scored.notes, *scorer.report().notes]
 
@@ -140,7 +183,7 @@ def run_suites(
     runs: Sequence[Settings],
     folder: str,
     console: Console | None = None,
-    draw_fresh: Callable[[str, int], Path] | None = None,
+    draw_fresh: DrawFresh | None = None,
 ) -> Iterator[tuple[Result, str]]:
     """Run one model on one or several suites, and store each result in a folder.
 
@@ -150,7 +193,7 @@ def run_suites(
         runs: settings of each run, which differ in the data only.
         folder: folder of results; a Hub dataset is rejected.
         console: where the progress bar is drawn; stderr by default.
-        draw_fresh: returns the folder of a fresh draw, by the name of the suite and the seed.
+        draw_fresh: builds the fresh draw of a suite.
 
     Yields:
         Each result and the path of its summary; nothing in a process of torchrun other than rank 0.
@@ -158,43 +201,80 @@ def run_suites(
     Raises:
         InputError: for bad input, and before scoring if the folder cannot be written.
     """
-    store = open_store(folder)
-    if not isinstance(store, LocalStore):
-        raise InputError(
-            f"A run writes to a folder, not to {folder}: pass a local --output_dir, then rewardbench submit."
-        )
-    model, loaded = runs[0].model, None
-    reject_model_name(model.model)
-    choose_workers(runs[0])
-    if len(runs) > 1 and not (model.judge or model.server):
-        loaded = load_scorer(model, runs[0].cache)
+    store = local_store(folder)
+    loaded = load_for_all(runs)
     for settings in runs:
-        fresh = None
-        if draw_fresh and settings.fresh is not None and settings.dataset in FRESH_SUITES:
-            fresh = draw_fresh(settings.dataset, settings.fresh)
         with store.draft() as draft:
+            fresh = fresh_folder(settings, draw_fresh)
             result, suite = run(settings, console, fresh, draft.add, loaded=loaded)
             path = store.put(result, suite, draft) if is_first() else ""
         if path:
             yield result, path
 
 
-def _score(
-    suite: Suite,
+def local_store(folder: str) -> LocalStore:
+    """Return the store in a folder.
+
+    Raises:
+        InputError: if it is not a folder of this machine.
+    """
+    store = open_store(folder)
+    if not isinstance(store, LocalStore):
+        raise InputError(
+            f"A run writes to a folder, not to {folder}: pass a local --output_dir, then rewardbench submit."
+        )
+    return store
+
+
+def load_for_all(runs: Sequence[Settings]) -> Scorer | None:
+    """Check the model of several runs, and load it if all of them can use it: no judge, and no server.
+
+    Raises:
+        InputError: if the model cannot be stored, or the processes cannot start.
+    """
+    model = runs[0].model
+    reject_model_name(model.model)
+    choose_workers(runs[0])
+    if len(runs) > 1 and not (model.judge or model.server):
+        return load_scorer(model, runs[0].cache)
+    return None
+
+
+def fresh_folder(settings: Settings, draw_fresh: DrawFresh | None) -> Path | None:
+    """Return the folder of the fresh draw of a run, which is built if needed; None if there is none."""
+    if draw_fresh and settings.fresh is not None and settings.dataset in FRESH_SUITES:
+        return draw_fresh(settings.dataset, settings.fresh)
+    return None
+
+
+def score_items(
+    items: Sequence[Item],
     scorer: Scorer,
     settings: Settings,
     workers: Workers,
-    console: Console | None,
-    keep: Callable[[Item, ItemScores], ItemScores],
+    console: Console | None = None,
+    keep: Callable[[Item, ItemScores], ItemScores] = unchanged,
     window: int = WINDOW,
+    population: Sequence[Item] | None = None,
 ) -> ScoringRun:
-    """Score all items of a suite, with a progress bar; `keep` returns what stays in memory of each."""
+    """Score items as the settings say, with a progress bar.
+
+    Args:
+        items: the items.
+        scorer: the model.
+        settings: batches and cache.
+        workers: the processes that score.
+        console: where the progress bar is drawn; stderr by default.
+        keep: called with each scored item; returns what stays in memory.
+        window: items that are prepared together.
+        population: items from which the sample for the batch noise is drawn; None: those that are scored.
+    """
     with (
         Cache() if settings.cache and is_first() else nullcontext() as cache,
         ScoringBar(console or make_console(stderr=True), scorer.status) as bar,
     ):
         return score(
-            suite.items,
+            items,
             scorer,
             bar,
             batch_tokens=settings.batch_tokens,
@@ -203,5 +283,6 @@ def _score(
             workers=workers,
             keep=keep,
             noise=True,
+            population=population,
             window=min(window, WINDOW_OF_TEXTS) if scorer.traits.max_in_flight > 1 else window,
         )

@@ -28,6 +28,9 @@ from rewardbench.results.types import (
 )
 from rewardbench.types import Estimate, ItemScores, Result
 
+SHARD_SUFFIX = ".shard"
+"""Suffix of files with the scores of a part of a run, from which `rewardbench merge` makes a result."""
+
 
 def read_result(path: str | Path) -> Result:
     """Read a result: the summary at `path`, and its per-item scores from the file next to it.
@@ -54,7 +57,7 @@ def read_result(path: str | Path) -> Result:
             turns=tuple(map(_estimate, summary.turn.values())),
             breakdowns=tuple(map(_estimate, summary.breakdowns.values())),
             gap=tuple(map(_estimate, summary.gap)),
-            items=tuple(map(_item_scores, read_rows(path, data))),
+            items=tuple(map(read_item_scores, read_rows(path, data))),
             order_inconsistency=_estimate(summary.order_inconsistency) if summary.order_inconsistency else None,
             biases=tuple(map(_estimate, summary.biases)),
             calibration=summary.calibration.to_calibration() if summary.calibration else None,
@@ -67,6 +70,8 @@ def read_summary(path: Path) -> SummaryJson:
     Raises:
         InputError: if it cannot be read, or was written by another version.
     """
+    if path.suffix == SHARD_SUFFIX:
+        raise InputError(f"{path} is a shard of a run, not a result: merge all its shards with rewardbench merge.")
     summary = _read_json(path, "a result")
     if not isinstance(summary, dict) or not isinstance(summary.get("schema"), int):
         raise InputError(f"{path} was not written by this rewardbench: it has no schema number.")
@@ -197,7 +202,8 @@ def _estimate(record: EstimateRecord) -> Estimate:
     return Estimate(**{field.name: getattr(record, field.name) for field in fields(Estimate)})
 
 
-def _item_scores(row: RowJson) -> ItemScores:
+def read_item_scores(row: RowJson) -> ItemScores:
+    """Return the scores in a row, without the answers of a judge; a score that is null is NaN."""
     scores = [nan if score is None else float(score) for score in row["scores"]]
     return ItemScores(
         id=row["id"],

@@ -1,0 +1,222 @@
+"""Merge the shards of runs: check that they are of one run and complete, then compute its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rewardbench.console.strict_json import dump
+from rewardbench.engine.views import check_any_scored
+from rewardbench.errors import InputError
+from rewardbench.evaluation.runs import DrawFresh, fresh_folder, load_data, local_store, summarize_run
+from rewardbench.evaluation.shard_files import (
+    LOCAL_MODEL_SETTINGS,
+    LOCAL_SETTINGS,
+    ShardFile,
+    ShardRecords,
+)
+from rewardbench.evaluation.totals import combine_counts, combine_facts
+from rewardbench.manifest import build_manifest, format_command
+from rewardbench.metrics import rule_of
+from rewardbench.paths import home_path
+from rewardbench.results.read import SHARD_SUFFIX
+from rewardbench.settings import Settings
+from rewardbench.store import LocalStore
+from rewardbench.types import ItemScores, Result, Suite
+
+
+def merge_shards(
+    paths: Sequence[str], folder: str, dataset: str | None = None, draw_fresh: DrawFresh | None = None
+) -> Iterator[tuple[Result, str]]:
+    """Merge the shards of one or several runs, and store the result of each as one process would.
+
+    Args:
+        paths: shard files, and folders that contain some.
+        folder: folder of results.
+        dataset: where the data is on this machine, if not where the run read it.
+        draw_fresh: builds the fresh draw of a suite.
+
+    Yields:
+        Each result and the path of its summary.
+
+    Raises:
+        InputError: if a shard is missing, doubled, damaged, or of another run.
+    """
+    store = local_store(folder)
+    runs = sort_runs([ShardFile.read(path) for path in find_shards(paths)])
+    for shards in runs:
+        yield _merge_run(shards, store, dataset, draw_fresh)
+
+
+def find_shards(paths: Sequence[str]) -> list[Path]:
+    """Return the shard files that are named, and those in the folders that are named, each once.
+
+    Raises:
+        InputError: if there are none.
+    """
+    files: dict[Path, Path] = {}
+    for name in paths:
+        path = home_path(name)
+        inside = sorted(path.rglob(f"*{SHARD_SUFFIX}")) if path.is_dir() else [path]
+        if not inside:
+            raise InputError(f"There are no shards in {path}: pass the --output_dir of rewardbench --shard.")
+        for file in inside:
+            files.setdefault(file.resolve(), file)
+    return list(files.values())
+
+
+def sort_runs(files: Iterable[ShardFile]) -> list[list[ShardFile]]:
+    """Sort shard files by the run they are of, and check that each run is complete.
+
+    Returns:
+        The shards of each run, in the order of their parts.
+
+    Raises:
+        InputError: if a shard is missing, doubled, or of another run than the others of its model and data.
+    """
+    by_name: dict[tuple[str, ...], list[ShardFile]] = {}
+    for file in files:
+        model = file.header.settings.get("model", {})
+        names = (file.header.model, str(model.get("revision")), str(file.header.settings.get("dataset")))
+        by_name.setdefault(names, []).append(file)
+    runs: list[list[ShardFile]] = []
+    for group in by_name.values():
+        by_identity: dict[str, list[ShardFile]] = {}
+        for file in group:
+            by_identity.setdefault(dump(file.header.identity), []).append(file)
+        candidates = sorted(by_identity.values(), key=len, reverse=True)
+        if len(candidates) > 1 and any(map(_missing_parts, candidates)):
+            raise InputError(_difference(candidates[0][0], candidates[1][0]))
+        for shards in candidates:
+            check_parts(shards)
+            runs.append(sorted(shards, key=lambda file: file.shard.first))
+    return runs
+
+
+def _missing_parts(shards: Sequence[ShardFile]) -> list[int]:
+    """Return the parts of a run that no shard holds, by the number of parts of the first shard."""
+    present = {part for file in shards for part in file.shard.parts}
+    return sorted(set(range(shards[0].shard.count)) - present)
+
+
+def check_parts(shards: Sequence[ShardFile]) -> None:
+    """Check that the shards of one run are each of its parts once.
+
+    Raises:
+        InputError: if they are not.
+    """
+    first = shards[0]
+    holders: dict[int, ShardFile] = {}
+    for file in shards:
+        if file.shard.count != first.shard.count:
+            raise InputError(
+                f"{first.path} is shard {first.shard} and {file.path} is shard {file.shard}: all shards of a run have "
+                "the same number of parts; remove those of one division."
+            )
+        for part in file.shard.parts:
+            if part in holders:
+                raise InputError(
+                    f"Part {part} of {first.shard.count} is in {holders[part].path} and in {file.path}: remove one."
+                )
+            holders[part] = file
+    missing = _missing_parts(shards)
+    if missing:
+        command = format_command(replace(first.settings, shard=f"{missing[0]}/{first.shard.count}"))
+        numbers = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
+        raise InputError(
+            f"{len(missing)} of {first.shard.count} parts of {first.header.model} on {first.header.suite} are missing "
+            f"({numbers}): run {command}"
+        )
+
+
+def _difference(a: ShardFile, b: ShardFile) -> str:
+    """Return the first field in which two shards differ, with both values, as an error message."""
+    a_fields, b_fields = dict(_flatten(a.header.identity)), dict(_flatten(b.header.identity))
+    for name in dict.fromkeys([*a_fields, *b_fields]):
+        if a_fields.get(name) != b_fields.get(name):
+            return (
+                f"{a.path} and {b.path} are not shards of one run: {name} is {a_fields.get(name)!r:.80} in the first "
+                f"and {b_fields.get(name)!r:.80} in the second. Score all shards with the same model, data and options."
+            )
+    raise AssertionError("shards with equal headers are of one run")
+
+
+def _flatten(value: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the fields of nested JSON objects by their dotted names."""
+    if not isinstance(value, Mapping):
+        yield name, value
+        return
+    for key, inner in value.items():
+        yield from _flatten(inner, f"{name}.{key}" if name else str(key))
+
+
+def _merge_run(
+    shards: Sequence[ShardFile], store: LocalStore, dataset: str | None, draw_fresh: DrawFresh | None
+) -> tuple[Result, str]:
+    """Compute and store the result of a run from its complete shards."""
+    settings = _settings_of_all(shards)
+    settings = replace(settings, dataset=dataset or settings.dataset)
+    suite, fresh = load_data(settings, fresh_folder(settings, draw_fresh))
+    _check_revision(shards[0], suite, "revision")
+    if fresh:
+        _check_revision(shards[0], fresh, "fresh")
+    headers = [file.header for file in shards]
+    facts = combine_facts(headers)
+    items: list[ItemScores] = []
+    with ShardRecords(shards) as records, store.draft() as draft:
+        records.check(suite, fresh)
+        for item in suite.items:
+            item_scores = records.read(item.id)
+            draft.add(item, item_scores, rule_of(suite, item.subset))
+            items.append(replace(item_scores, texts=(), answers=()))
+        fresh_items = [records.read(item.id, is_fresh=True) for item in (fresh.items if fresh else ())]
+        check_any_scored(suite, items, facts.name, facts.report.notes if settings.model.judge else ())
+        manifest = build_manifest(settings, suite, facts, combine_counts(headers, items))
+        manifest = {**manifest, **_describe_machines(shards)}
+        result = summarize_run(settings, suite, facts, items, manifest, fresh, fresh_items)
+        return result, store.put(result, suite, draft)
+
+
+def _check_revision(file: ShardFile, data: Suite, name: str) -> None:
+    """Check that the data on this machine is what a shard was scored on.
+
+    Raises:
+        InputError: if it has another revision.
+    """
+    scored = getattr(file.header, name)
+    if scored != data.revision:
+        raise InputError(
+            f"{file.path} was scored on {data.name} at revision {scored}, and the data here has revision "
+            f"{data.revision}: pass the same data with --dataset."
+        )
+
+
+def _settings_of_all(shards: Sequence[ShardFile]) -> Settings:
+    """Return the settings of a run; what its shards do not agree on has the default value."""
+    settings = [file.settings for file in shards]
+    first = settings[0]
+    values = {name: _common([getattr(each, name) for each in settings]) for name in LOCAL_SETTINGS if name != "cache"}
+    models = [each.model for each in settings]
+    model_values = {name: _common([getattr(model, name) for model in models]) for name in LOCAL_MODEL_SETTINGS}
+    return replace(first, **{**values, "shard": None}, model=replace(first.model, **model_values))
+
+
+def _common(values: Sequence[Any]) -> Any:
+    """Return the value that all have, or None."""
+    return values[0] if all(value == values[0] for value in values) else None
+
+
+def _describe_machines(shards: Sequence[ShardFile]) -> dict[str, object]:
+    """Return the environment that all machines have in common, and each shard with its machine."""
+    machines = [file.header.machine for file in shards]
+    environment: dict[str, object] = {}
+    for name, value in machines[0].items():
+        if all(machine.get(name) == value for machine in machines):
+            environment[name] = value
+    records: list[dict[str, object]] = []
+    for file in shards:
+        record = {"shard": file.header.shard, "items": file.header.items, "machine": file.header.machine}
+        records.append({**record, "token_budget": file.header.counts.token_budget})
+    return {"environment": environment, "shards": records}
