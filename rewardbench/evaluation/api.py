@@ -90,8 +90,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
 
     Args:
         model: name of an embedded model (tiny-rm, tiny-dpo) or baseline (baseline/longest, ...), a folder or a Hub id;
-            or a model in memory: (model, tokenizer) of a sequence classifier, a scorer, or a function that takes
-            a prompt and a completion as text and returns a number.
+            or in memory: (model, tokenizer) of a sequence classifier, a scorer, or a function of prompt and completion.
         dataset: core, the name of another suite, a file, a folder or a Hub id; or data in memory: a list of dicts, a
             DataFrame or a `datasets.Dataset`.
         ref_model: reference model of a DPO policy.

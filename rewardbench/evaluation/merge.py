@@ -26,6 +26,9 @@ from rewardbench.settings import Settings
 from rewardbench.store import LocalStore
 from rewardbench.types import ItemScores, Result, Suite
 
+HARDWARE = ("threads", "device")
+"""What is recorded of each shard's machine even if all are alike."""
+
 
 def merge_shards(
     paths: Sequence[str], folder: str, dataset: str | None = None, draw_fresh: DrawFresh | None = None
@@ -45,7 +48,7 @@ def merge_shards(
         InputError: if a shard is missing, doubled, damaged, or of another run.
     """
     store = local_store(folder)
-    runs = sort_runs([ShardFile.read(path) for path in find_shards(paths)])
+    runs = sort_runs(map(ShardFile.read, find_shards(paths)))
     for shards in runs:
         yield _merge_run(shards, store, dataset, draw_fresh)
 
@@ -97,8 +100,10 @@ def sort_runs(files: Iterable[ShardFile]) -> list[list[ShardFile]]:
 
 def _missing_parts(shards: Sequence[ShardFile]) -> list[int]:
     """Return the parts of a run that no shard holds, by the number of parts of the first shard."""
-    present = {part for file in shards for part in file.shard.parts}
-    return sorted(set(range(shards[0].shard.count)) - present)
+    missing = set(range(shards[0].shard.count))
+    for file in shards:
+        missing.difference_update(file.shard.parts)
+    return sorted(missing)
 
 
 def check_parts(shards: Sequence[ShardFile]) -> None:
@@ -171,7 +176,9 @@ def _merge_run(
             item_scores = records.read(item.id)
             draft.add(item, item_scores, rule_of(suite, item.subset))
             items.append(replace(item_scores, texts=(), answers=()))
-        fresh_items = [records.read(item.id, is_fresh=True) for item in (fresh.items if fresh else ())]
+        fresh_items: list[ItemScores] = []
+        for item in fresh.items if fresh else ():
+            fresh_items.append(replace(records.read(item.id, is_fresh=True), texts=(), answers=()))
         check_any_scored(suite, items, facts.name, facts.report.notes if settings.model.judge else ())
         manifest = build_manifest(settings, suite, facts, combine_counts(headers, items))
         manifest = {**manifest, **_describe_machines(shards)}
@@ -195,28 +202,36 @@ def _check_revision(file: ShardFile, data: Suite, name: str) -> None:
 
 def _settings_of_all(shards: Sequence[ShardFile]) -> Settings:
     """Return the settings of a run; what its shards do not agree on has the default value."""
-    settings = [file.settings for file in shards]
-    first = settings[0]
-    values = {name: _common([getattr(each, name) for each in settings]) for name in LOCAL_SETTINGS if name != "cache"}
-    models = [each.model for each in settings]
-    model_values = {name: _common([getattr(model, name) for model in models]) for name in LOCAL_MODEL_SETTINGS}
-    return replace(first, **{**values, "shard": None}, model=replace(first.model, **model_values))
+    settings = replace(shards[0].settings, shard=None)
+    for file in shards[1:]:
+        changes = _differences(settings, file.settings, LOCAL_SETTINGS)
+        model = replace(settings.model, **_differences(settings.model, file.settings.model, LOCAL_MODEL_SETTINGS))
+        settings = replace(settings, **changes, model=model)
+    return settings
 
 
-def _common(values: Sequence[Any]) -> Any:
-    """Return the value that all have, or None."""
-    return values[0] if all(value == values[0] for value in values) else None
+def _differences(a: object, b: object, names: Iterable[str]) -> dict[str, Any]:
+    """Return None for each attribute in which two objects differ, by its name."""
+    changes: dict[str, Any] = {}
+    for name in names:
+        if name != "cache" and getattr(a, name) != getattr(b, name):
+            changes[name] = None
+    return changes
 
 
 def _describe_machines(shards: Sequence[ShardFile]) -> dict[str, object]:
-    """Return the environment that all machines have in common, and each shard with its machine."""
-    machines = [file.header.machine for file in shards]
-    environment: dict[str, object] = {}
-    for name, value in machines[0].items():
-        if all(machine.get(name) == value for machine in machines):
-            environment[name] = value
+    """Return the environment that all machines share, and each shard with what its machine has besides."""
+    shared = dict(shards[0].header.machine)
+    for name in HARDWARE:
+        shared.pop(name, None)
+    for file in shards:
+        for name in list(shared):
+            if file.header.machine.get(name) != shared[name]:
+                del shared[name]
     records: list[dict[str, object]] = []
     for file in shards:
-        record = {"shard": file.header.shard, "items": file.header.items, "machine": file.header.machine}
-        records.append({**record, "token_budget": file.header.counts.token_budget})
-    return {"environment": environment, "shards": records}
+        header = file.header
+        machine = {name: value for name, value in header.machine.items() if name not in shared}
+        figures = {"items": header.items, "token_budget": header.counts.token_budget}
+        records.append({"shard": header.shard, **figures, "machine": machine})
+    return {"environment": shared, "shards": records}

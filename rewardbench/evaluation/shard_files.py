@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
@@ -24,6 +23,7 @@ from rewardbench.engine.loop import ScoringRun
 from rewardbench.errors import InputError
 from rewardbench.evaluation.shards import Shard
 from rewardbench.manifest import ScorerFacts, describe_environment
+from rewardbench.models.devices import device_name
 from rewardbench.models.fingerprint import digest
 from rewardbench.results import dump
 from rewardbench.results.read import SHARD_SUFFIX, read_item_scores
@@ -116,10 +116,14 @@ class ShardHeader(BaseRecord):
 
 def shared_settings(settings: Mapping[str, object]) -> dict[str, object]:
     """Return settings of a run as JSON without those that may differ between its shards."""
-    shared = {name: value for name, value in settings.items() if name not in LOCAL_SETTINGS}
+    shared = dict(settings)
+    for name in LOCAL_SETTINGS:
+        shared.pop(name, None)
     model = shared.get("model")
     if isinstance(model, Mapping):
-        model = {name: value for name, value in model.items() if name not in LOCAL_MODEL_SETTINGS}
+        model = dict(model)
+        for name in LOCAL_MODEL_SETTINGS:
+            model.pop(name, None)
         for remote in ("judge", "server"):
             if isinstance(model.get(remote), Mapping):
                 model[remote] = {**model[remote], "endpoint": None}
@@ -139,7 +143,7 @@ def describe_shard(
         scorer: facts of the scorer.
         scored: the scores of the shard's items of the suite.
     """
-    counts = {name: getattr(scored, name) for name in CountsRecord.model_fields}
+    counts = {name: value for name, value in vars(scored).items() if name in CountsRecord.model_fields}
     values = to_plain(
         {
             "shard_format": FORMAT,
@@ -155,7 +159,7 @@ def describe_shard(
             "counts": counts,
             "machine": describe_machine(scorer.fingerprint),
             "items": len(scored.items),
-            "unscored": sum(item.reason is not None for item in scored.items),
+            "unscored": sum(map(is_unscored, scored.items)),
         }
     )
     return ShardHeader.model_validate(values)
@@ -165,10 +169,8 @@ def describe_machine(fingerprint: Mapping[str, object]) -> dict[str, object]:
     """Return versions and hardware of this machine, without its name."""
     import torch
 
-    machine = {**describe_environment(), "threads": torch.get_num_threads(), "device": platform.machine()}
-    if fingerprint.get("device") == "cuda":
-        machine["device"] = torch.cuda.get_device_name()
-    return machine
+    device = device_name(fingerprint.get("device"))
+    return {**describe_environment(), "threads": torch.get_num_threads(), "device": device}
 
 
 def shard_name(header: ShardHeader) -> str:
@@ -181,9 +183,15 @@ def shard_name(header: ShardHeader) -> str:
 
 def to_record(item_scores: ItemScores, is_fresh: bool) -> dict[str, object]:
     """Return the record of a scored item; `is_fresh` is True for an item of the fresh draw."""
-    record = {field.name: getattr(item_scores, field.name) for field in fields(item_scores)}
-    steps = [list(map(float, scores)) for scores in item_scores.step_scores]
-    return {**record, "step_scores": steps, "fresh": is_fresh}
+    steps: list[list[float]] = []
+    for scores in item_scores.step_scores:
+        steps.append(list(map(float, scores)))
+    return {**vars(item_scores), "step_scores": steps, "fresh": is_fresh}
+
+
+def is_unscored(item_scores: ItemScores) -> bool:
+    """Return True if an item has no scores, with a reason."""
+    return item_scores.reason is not None
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,11 @@ class Shard:
 
     def select(self, suite: Suite) -> list[Item]:
         """Return the items of a suite that are in this shard, in the order of the suite."""
-        parts = self.parts
-        return [item for item, part in zip(suite.items, divide(suite, self.count), strict=True) if part in parts]
+        items: list[Item] = []
+        for item, part in zip(suite.items, divide(suite, self.count), strict=True):
+            if part in self.parts:
+                items.append(item)
+        return items
 
 
 def divide(suite: Suite, count: int) -> list[int]:
@@ -87,7 +90,7 @@ def divide(suite: Suite, count: int) -> list[int]:
         load, part = heappop(loads)
         part_of[unit] = part
         heappush(loads, (load + work[unit], part))
-    return [part_of[unit] for unit in units]
+    return list(map(part_of.__getitem__, units))
 
 
 def _units(suite: Suite) -> list[int]:
@@ -105,7 +108,7 @@ def _units(suite: Suite) -> list[int]:
         for key in _keys(item, suite.cluster_by):
             a, b = root(n), root(first_with.setdefault(key, n))
             parents[max(a, b)] = min(a, b)
-    return [root(n) for n in range(len(parents))]
+    return list(map(root, range(len(parents))))
 
 
 def _keys(item: Item, cluster_by: str) -> Iterator[Hashable]:

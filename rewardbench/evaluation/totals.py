@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from operator import attrgetter, mul
 from typing import Any
 
 from rewardbench.engine.loop import ScoringRun
@@ -20,6 +22,8 @@ SUMMED = frozenset(
 """Counts of a scorer's report, or objects of counts."""
 AVERAGED = frozenset({"mean_spread", "outcome_probability"})
 """Means over the requests of a report."""
+TOTALS = ("batches", "requests", "tokens", "computed")
+"""Counts of the loop that are summed."""
 LARGEST = frozenset({"batch_effect"})
 
 
@@ -32,36 +36,41 @@ def combine_counts(headers: Sequence[ShardHeader], items: Sequence[ItemScores]) 
         headers: of the shards.
         items: scores of all items.
     """
-    counts = [header.counts for header in headers]
-    noises = [count.noise for count in counts if count.noise is not None]
-    layouts = dict.fromkeys(count.layout for count in counts)
+    totals: Counter[str] = Counter()
+    pooled_tokens: Counter[str] = Counter()
+    note_counts: Counter[str] = Counter()
+    layouts: dict[str, None] = {}
+    noise: float | None = None
+    for counts in map(attrgetter("counts"), headers):
+        totals.update({name: getattr(counts, name) for name in TOTALS})
+        pooled_tokens.update(counts.pooled_tokens)
+        note_counts.update(counts.note_counts)
+        layouts[counts.layout] = None
+        if counts.noise is not None:
+            noise = max(noise or 0.0, counts.noise)
     return ScoringRun(
         list(items),
-        token_budget=max(count.token_budget for count in counts),
-        batches=sum(count.batches for count in counts),
-        requests=sum(count.requests for count in counts),
-        tokens=sum(count.tokens for count in counts),
-        computed=sum(count.computed for count in counts),
+        token_budget=max(map(attrgetter("counts.token_budget"), headers)),
         layout=" or ".join(layouts),
-        noise=max(noises) if noises else None,
-        pooled_tokens=_add([count.pooled_tokens for count in counts]),
-        note_counts=_add([count.note_counts for count in counts]),
+        noise=noise,
+        pooled_tokens=dict(pooled_tokens),
+        note_counts=dict(note_counts),
+        **totals,
     )
 
 
 def combine_facts(headers: Sequence[ShardHeader]) -> ScorerFacts:
     """Return the facts of the scorer of a run, with what it reported of all shards."""
     facts = [header.facts for header in headers]
-    reports = [fact.report for fact in facts]
     notes: dict[str, None] = {}
     metadata: dict[str, int | str] = {}
-    for report in reports:
-        notes.update(dict.fromkeys(report.notes))
-        metadata.update(report.metadata)
-    details = combine_values([report.details for report in reports])
-    session = combine_values([report.session for report in reports])
+    for fact in facts:
+        notes.update(dict.fromkeys(fact.report.notes))
+        metadata.update(fact.report.metadata)
+    details = combine_values(list(map(attrgetter("report.details"), facts)))
+    session = combine_values(list(map(attrgetter("report.session"), facts)))
     report = ScorerReport(tuple(notes), details, metadata, session)
-    return ScorerFacts(facts[0].name, facts[0].model_type, facts[0].fingerprint, report)
+    return replace(facts[0], report=report)
 
 
 def combine_values(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -70,24 +79,27 @@ def combine_values(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     >>> combine_values([{"protocol": "choice", "requests": 2}, {"protocol": "choice", "requests": 3}])
     {'protocol': 'choice', 'requests': 5}
     """
+    values: dict[str, list[Any]] = {}
+    weights: dict[str, list[float]] = {}
+    for record in records:
+        for name, value in record.items():
+            values.setdefault(name, []).append(value)
+            weights.setdefault(name, []).append(record.get("requests", 1))
     combined: dict[str, Any] = {}
-    for name in dict.fromkeys(name for record in records for name in record):
-        present = [record for record in records if name in record]
-        combined[name] = _combine_field(name, present)
+    for name in values:
+        combined[name] = _combine_field(name, values[name], weights[name])
     return combined
 
 
-def _combine_field(name: str, records: Sequence[Mapping[str, Any]]) -> Any:
+def _combine_field(name: str, values: Sequence[Any], weights: Sequence[float]) -> Any:
     """Combine the values of a field by its name; of other fields, return the value, or a list of those that differ."""
-    values = [record[name] for record in records]
     if name in SUMMED:
         return _total(values)
     if name in AVERAGED:
-        weights = [record.get("requests", 1) for record in records]
-        return sum(value * weight for value, weight in zip(values, weights, strict=True)) / max(1, sum(weights))
+        return sum(map(mul, values, weights)) / max(1, sum(weights))
     if name in LARGEST:
-        return max((value for value in values if value is not None), default=None)
-    if all(isinstance(value, Mapping) for value in values):
+        return max(filter(None, values), default=values[0])
+    if isinstance(values[0], Mapping):
         return combine_values(values)
     different: list[Any] = []
     for value in values:
@@ -98,14 +110,9 @@ def _combine_field(name: str, records: Sequence[Mapping[str, Any]]) -> Any:
 
 def _total(values: Sequence[Any]) -> Any:
     """Return the sum of numbers, or of objects of numbers; None if a number is unknown."""
-    if all(isinstance(value, Mapping) for value in values):
-        return _add(values)
-    return None if None in values else sum(values)
-
-
-def _add(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    """Return the sums of counts by name."""
-    total: Counter[str] = Counter()
-    for count in counts:
-        total.update(count)
-    return dict(total)
+    if isinstance(values[0], Mapping):
+        total: Counter[str] = Counter()
+        for counts in values:
+            total.update(counts)
+        return dict(sorted(total.items()))
+    return None if None in values else round(sum(values), 9)  # as the cost of a run

@@ -39,6 +39,15 @@ def pick_device(requested: str | None) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def device_name(kind: object) -> str:
+    """Return the name of the device of a kind, as a fingerprint has it: a GPU's, or the architecture of the CPU."""
+    import platform
+
+    import torch
+
+    return torch.cuda.get_device_name() if kind == "cuda" else platform.machine()
+
+
 def input_device(model: PreTrainedModel) -> torch.device:
     """Return the device that takes a model's token ids; for weights that are offloaded, where they are computed."""
     import torch

@@ -70,8 +70,6 @@ def read_summary(path: Path) -> SummaryJson:
     Raises:
         InputError: if it cannot be read, or was written by another version.
     """
-    if path.suffix == SHARD_SUFFIX:
-        raise InputError(f"{path} is a shard of a run, not a result: merge all its shards with rewardbench merge.")
     summary = _read_json(path, "a result")
     if not isinstance(summary, dict) or not isinstance(summary.get("schema"), int):
         raise InputError(f"{path} was not written by this rewardbench: it has no schema number.")
@@ -190,6 +188,8 @@ def read_manifest(path: Path) -> JsonObject:
 
 
 def _read_json(path: Path, what: str) -> object:
+    if path.suffix == SHARD_SUFFIX:
+        raise InputError(f"{path} is a shard of a run, not a result: merge all its shards with rewardbench merge.")
     try:
         return json.loads(path.read_bytes())
     except OSError as error:
