@@ -7,62 +7,35 @@ Only the package's own functions score: `prepare_dialogue_from_tokenizer`, `Rewa
 adaptations do not change a score: the device may be a CPU, nothing is quantised, and files of newer versions of
 transformers are read. The loop over batches is that of its command line.
 
-The process exchanges JSON lines with the benchmark: it reads a job, loads the model, scores a few pairs to warm up, and
-sends that it is ready. For each further line it scores all pairs, and sends the scores and the seconds, which include
-tokenisation but not loading and templates.
+It exchanges JSON lines with the benchmark, as bench_serve.py describes.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-import threading
-import time
 from pathlib import Path
 
-WARM_UP = 4
-"""Number of pairs that are scored before timing starts."""
+from bench_serve import serve
 
 
 def main() -> None:
-    """Read a job from stdin, and score its pairs once per further line."""
-    end_with_parent()
-    channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print goes to stderr: stdout is the channel
-    job = json.loads(sys.stdin.readline())
+    """Score the pairs of a job each time the benchmark asks."""
+    serve(load_job, describe)
 
+
+def load_job(job):
+    """Return a function that scores rows with the model of a job, and the rows."""
     import torch
 
     torch.set_num_threads(job["threads"])
-    make_scorer = make_dpo if job["reference"] else make_classifier
-    score, rows = make_scorer(job)
-    score(rows[:WARM_UP])
+    return make_dpo(job) if job["reference"] else make_classifier(job)
+
+
+def describe(job):
+    """Return the version of the published package."""
     from importlib.metadata import version
 
-    send(channel, {"ready": True, "version": version("rewardbench")})
-    for _ in sys.stdin:
-        start = time.perf_counter()
-        scores = score(rows)
-        send(channel, {"seconds": time.perf_counter() - start, "scores": scores})
-
-
-def end_with_parent():
-    """End this process as soon as the benchmark ends; its environment lacks rewardbench.processes, which does this."""
-    parent = os.getppid()
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def send(channel, message):
-    """Write a message as one JSON line."""
-    channel.write(json.dumps(message) + "\n")
-    channel.flush()
+    return {"version": version("rewardbench")}
 
 
 def make_classifier(job):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import tempfile
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from bench_job import Job, Unavailable
 from bench_work import chunks, padding
+from bench_worker import Worker
 
 WORKER = Path(__file__).with_name("bench_published.py")
 
@@ -32,50 +29,19 @@ class Published:
         if job.device.type not in ("cpu", "cuda"):
             raise Unavailable(f"The published package runs on a CPU or a CUDA device, not on {job.device.type}.")
         self.name, self.padding = f"published@{batch_size}", published_padding(job, batch_size)
-        self._folder = tempfile.TemporaryDirectory()
-        self._errors = Path(self._folder.name, "errors")
-        self._process = start_worker(job, self._errors)
-        version = self._request({**worker_job(job), "batch_size": batch_size})["version"]
+        command = [job.published_python, str(WORKER)]
+        self._worker = Worker(command, worker_environment(job), "The published package", "--published_python")
+        version = self._worker.request({**worker_job(job), "batch_size": batch_size})["version"]
         self.label = f"rewardbench {version}, batch {batch_size}"
 
     def run(self) -> tuple[float, list[float]]:
         """Score everything; the seconds are by the clock of that process, without communication."""
-        answer = self._request("run")
+        answer = self._worker.request("run")
         return answer["seconds"], list(chain.from_iterable(answer["scores"]))
 
-    def _request(self, message: object) -> Any:
-        try:
-            print(json.dumps(message), file=self._process.stdin, flush=True)
-            return json.loads(self._process.stdout.readline())
-        except (OSError, ValueError):  # the process has ended, and its last line says why
-            self._process.wait()
-            lines = self._errors.read_text().strip().splitlines() or ["no message"]
-            raise Unavailable(f"The published package failed: {lines[-1].strip()}") from None
-
     def close(self) -> None:
-        """Kill the worker, which has nothing to save."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):  # unsent data
-                pipe.close()
-        self._folder.cleanup()
-
-
-def start_worker(job: Job, errors: Path) -> subprocess.Popen[str]:
-    """Start the Python of the published package, which waits for its job.
-
-    Raises:
-        Unavailable: If it cannot be started.
-    """
-    pipe, command = subprocess.PIPE, [job.published_python, str(WORKER)]
-    environment = worker_environment(job)
-    try:
-        with errors.open("w") as file:
-            return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=file, text=True, env=environment)
-    except OSError as error:
-        message = f"There is no Python at --published_python {job.published_python}: {error.strerror}."
-        raise Unavailable(message) from error
+        """End the process."""
+        self._worker.close()
 
 
 def worker_environment(job: Job) -> dict[str, str]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from rewardbench.console.progress import StepBar
 from rewardbench.console.strict_json import dump
+from rewardbench.console.terminal import make_console
 from rewardbench.engine.views import check_any_scored
 from rewardbench.errors import InputError
 from rewardbench.evaluation.runs import DrawFresh, fresh_folder, load_data, local_store, summarize_run
@@ -22,7 +26,7 @@ from rewardbench.manifest import build_manifest, format_command
 from rewardbench.metrics import rule_of
 from rewardbench.paths import home_path
 from rewardbench.results.read import SHARD_SUFFIX
-from rewardbench.settings import Settings
+from rewardbench.settings import Inputs, ModelSpec, Settings
 from rewardbench.store import LocalStore
 from rewardbench.types import ItemScores, Result, Suite
 
@@ -31,7 +35,11 @@ HARDWARE = ("threads", "device")
 
 
 def merge_shards(
-    paths: Sequence[str], folder: str, dataset: str | None = None, draw_fresh: DrawFresh | None = None
+    paths: Sequence[str],
+    folder: str,
+    dataset: str | None = None,
+    draw_fresh: DrawFresh | None = None,
+    console: Console | None = None,
 ) -> Iterator[tuple[Result, str]]:
     """Merge the shards of one or several runs, and store the result of each as one process would.
 
@@ -40,6 +48,7 @@ def merge_shards(
         folder: folder of results.
         dataset: where the data is on this machine, if not where the run read it.
         draw_fresh: builds the fresh draw of a suite.
+        console: where the progress bar is drawn; stderr by default.
 
     Yields:
         Each result and the path of its summary.
@@ -50,7 +59,7 @@ def merge_shards(
     store = local_store(folder)
     runs = sort_runs(map(ShardFile.read, find_shards(paths)))
     for shards in runs:
-        yield _merge_run(shards, store, dataset, draw_fresh)
+        yield _merge_run(shards, store, dataset, draw_fresh, console)
 
 
 def find_shards(paths: Sequence[str]) -> list[Path]:
@@ -81,8 +90,8 @@ def sort_runs(files: Iterable[ShardFile]) -> list[list[ShardFile]]:
     """
     by_name: dict[tuple[str, ...], list[ShardFile]] = {}
     for file in files:
-        model = file.header.settings.get("model", {})
-        names = (file.header.model, str(model.get("revision")), str(file.header.settings.get("dataset")))
+        settings = file.settings
+        names = (file.header.model, str(settings.model.revision), settings.dataset)
         by_name.setdefault(names, []).append(file)
     runs: list[list[ShardFile]] = []
     for group in by_name.values():
@@ -158,7 +167,11 @@ def _flatten(value: object, name: str = "") -> Iterator[tuple[str, object]]:
 
 
 def _merge_run(
-    shards: Sequence[ShardFile], store: LocalStore, dataset: str | None, draw_fresh: DrawFresh | None
+    shards: Sequence[ShardFile],
+    store: LocalStore,
+    dataset: str | None,
+    draw_fresh: DrawFresh | None,
+    console: Console | None,
 ) -> tuple[Result, str]:
     """Compute and store the result of a run from its complete shards."""
     settings = _settings_of_all(shards)
@@ -170,9 +183,11 @@ def _merge_run(
     headers = [file.header for file in shards]
     facts = combine_facts(headers)
     items: list[ItemScores] = []
-    with ShardRecords(shards) as records, store.draft() as draft:
+    bar = StepBar("merging", len(suite.items), console or make_console(stderr=True))
+    with ShardRecords(shards) as records, store.draft() as draft, bar as advance:
         records.check(suite, fresh)
         for item in suite.items:
+            advance()
             item_scores = records.read(item.id)
             draft.add(item, item_scores, rule_of(suite, item.subset))
             items.append(replace(item_scores, texts=(), answers=()))
@@ -210,12 +225,12 @@ def _settings_of_all(shards: Sequence[ShardFile]) -> Settings:
     return settings
 
 
-def _differences(a: object, b: object, names: Iterable[str]) -> dict[str, Any]:
-    """Return None for each attribute in which two objects differ, by its name."""
+def _differences(a: Inputs | ModelSpec, b: Inputs | ModelSpec, names: Iterable[str]) -> dict[str, Any]:
+    """Return the default of each of these options in which two objects differ, by its name."""
     changes: dict[str, Any] = {}
-    for name in names:
-        if name != "cache" and getattr(a, name) != getattr(b, name):
-            changes[name] = None
+    for field in fields(a):
+        if field.name in names and getattr(a, field.name) != getattr(b, field.name):
+            changes[field.name] = field.default
     return changes
 
 

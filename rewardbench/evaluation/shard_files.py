@@ -30,13 +30,13 @@ from rewardbench.results.read import SHARD_SUFFIX, read_item_scores
 from rewardbench.results.schema import BaseRecord, NameField, ObjectField, TextField
 from rewardbench.results.schema_errors import describe_first_error
 from rewardbench.settings import Settings
-from rewardbench.store.atomic import DraftFile, describe_write_error
+from rewardbench.store.atomic import DRAFT, DraftFile, describe_write_error
 from rewardbench.store.local import safe_name
 from rewardbench.types import ItemScores, ScorerReport, Suite
 
 FORMAT = 1
 """Version of the format of shard files."""
-LOCAL_SETTINGS = ("batch_size", "batch_tokens", "num_processes", "cache", "shard")
+LOCAL_SETTINGS = ("batch_size", "batch_tokens", "num_processes", "engine", "cache", "shard")
 """Settings of a run that may differ between its shards: they change no score."""
 LOCAL_MODEL_SETTINGS = ("device", "device_map", "max_memory")
 """The same of a model; the kind of its device is in the fingerprint."""
@@ -257,7 +257,7 @@ class ShardFile:
             InputError: if it cannot be written.
         """
         header = {**self.header.model_dump(), "records_sha256": records.finish()}
-        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        partial = records.path.with_name(records.path.name.replace(DRAFT, f"shard.{DRAFT}"))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("xb") as file, records.path.open("rb") as lines:

@@ -40,17 +40,20 @@ def combine_counts(headers: Sequence[ShardHeader], items: Sequence[ItemScores]) 
     pooled_tokens: Counter[str] = Counter()
     note_counts: Counter[str] = Counter()
     layouts: dict[str, None] = {}
+    budgets = [0]
     noise: float | None = None
     for counts in map(attrgetter("counts"), headers):
         totals.update({name: getattr(counts, name) for name in TOTALS})
         pooled_tokens.update(counts.pooled_tokens)
         note_counts.update(counts.note_counts)
         layouts[counts.layout] = None
+        if counts.requests:  # an empty shard has no limit
+            budgets.append(counts.token_budget)
         if counts.noise is not None:
             noise = max(noise or 0.0, counts.noise)
     return ScoringRun(
         list(items),
-        token_budget=max(map(attrgetter("counts.token_budget"), headers)),
+        token_budget=max(budgets),
         layout=" or ".join(layouts),
         noise=noise,
         pooled_tokens=dict(pooled_tokens),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import platform
 import secrets
 import shutil
 import time
@@ -91,7 +92,7 @@ class Draft:
     """The rows and the raw answers of a run in progress, in temporary files so that they need not fit in memory."""
 
     def __init__(self, folder: Path) -> None:
-        mark = f".{os.getpid()}.{secrets.token_hex(4)}"
+        mark = f".{os.getpid()}-{_host()}.{secrets.token_hex(4)}"
         self.rows = DraftFile(folder / f"{mark}.{DRAFT}")
         self.answers = DraftFile(folder / f"{mark}.{ANSWERS_DRAFT}")
 
@@ -111,13 +112,18 @@ class Draft:
         self.rows.discard()
 
 
+def _host() -> str:
+    """Return a short hash of the name of this machine, since several may write to one folder."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
 def _delete_drafts(folder: Path) -> None:
-    """Delete the drafts of processes that no longer run."""
+    """Delete the drafts of processes of this machine that no longer run."""
     import psutil
 
     for path in (*folder.glob(f".*.{DRAFT}"), *folder.glob(f".*.{ANSWERS_DRAFT}")):
-        owner = path.name.split(".")[1]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+        process, _, host = path.name.split(".")[1].partition("-")
+        if host in ("", _host()) and process.isdigit() and not psutil.pid_exists(int(process)):
             path.unlink(missing_ok=True)
 
 

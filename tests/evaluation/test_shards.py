@@ -210,6 +210,16 @@ def test_models_give_the_scores_of_one_process(kind, models, tmp_path):
     check_same(single, merged, tolerance=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["classifier", "dpo"])
+def test_an_empty_shard_has_the_fingerprint_of_the_model(kind, models, tmp_path):
+    write_pairs(tmp_path / "pairs.jsonl", 1)
+    settings = settings_of(tmp_path / "pairs.jsonl", models(kind))
+    merged = run_parts(settings, ["0/2", "1/2"], tmp_path)
+    shards = read_summary(merged)["manifest"]["shards"]
+    assert sorted(shard["items"] for shard in shards) == [0, 1]
+    assert read_summary(merged)["manifest"]["run"]["token_budget"] < 2**40
+
+
 def test_the_noise_sample_is_divided_among_the_shards(models, tmp_path):
     write_pairs(tmp_path / "pairs.jsonl", 40)
     settings = settings_of(tmp_path / "pairs.jsonl", models("bfloat16"), batch_tokens=300)

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import random
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -175,3 +176,105 @@ def test_useful_operations_of_a_small_llama(work, kind, head):
     assert work.count_weights(model) == (body, head)
     flops = work.useful_flops(work.Work(tokens=20, unique=10, attended=55, read=3), model)
     assert flops == 2 * body * 10 + 2 * head * 3 + 4 * 2 * 4 * 8 * 55
+
+
+FAKE = """
+import time
+
+class Fake:
+    def score(self, messages):
+        time.sleep({seconds})
+        return [float(len(rows)) for rows in messages]
+
+def load_scorer(model, **options):
+    return Fake()
+"""
+"""A package whose scorer takes a known time."""
+
+
+@pytest.fixture
+def compare_fakes(module, tmp_path):
+    """A function that compares two packages whose scorers take these seconds."""
+    quick = module("bench_quick")
+    job = {"model": "any", "device": "cpu", "dtype": "float32", "rows": [[{"role": "user", "content": "a"}]] * 4}
+
+    def compare(*seconds):
+        sides = []
+        for number, duration in enumerate(seconds):
+            package = tmp_path / str(number) / "rewardbench"
+            package.mkdir(parents=True)
+            (package / "__init__.py").write_text(FAKE.format(seconds=duration))
+            sides.append(quick.TreeSide(f"side {number}", package.parent, job, 1))
+        try:
+            return quick.compare(sides, 7, "abc")
+        finally:
+            for side in sides:
+                side.close()
+
+    return compare
+
+
+def test_a_version_that_is_slower_is_a_regression(compare_fakes):
+    comparison = compare_fakes(0.06, 0.02)
+    assert comparison.is_slower
+    assert comparison.ratio_low <= comparison.ratio <= comparison.ratio_high
+    assert 1.5 < comparison.ratio < 6
+    assert comparison.max_abs_diff == 0
+
+
+def test_a_version_that_is_faster_is_none(compare_fakes):
+    comparison = compare_fakes(0.02, 0.06)
+    assert not comparison.is_slower
+    assert comparison.ratio < 1
+
+
+@pytest.mark.parametrize(
+    ("ratio", "low", "verdict"),
+    [(1.3, 1.1, "regression"), (1.3, 0.9, "pass"), (1.14, 1.1, "pass"), (0.8, 0.7, "pass")],
+)
+def test_a_regression_is_above_the_limit_with_an_interval_above_1(ratio, low, verdict, module, capsys):
+    quick = module("bench_quick")
+    comparison = quick.Comparison("abc", 9, ratio, 1.0, ratio, low, 2.0, 0.0)
+    quick.show(comparison, as_json=False)
+    assert values(capsys.readouterr().out)["verdict"] == verdict
+    quick.show(comparison, as_json=True)
+    assert json.loads(capsys.readouterr().out)["verdict"] == verdict
+
+
+def test_the_interval_of_a_median_holds_it_as_often_as_stated(module):
+    interval = module("bench_quick").median_interval
+    assert interval(list(range(9))) == (1, 7)
+    assert interval(list(range(5))) == (0, 4), "fewer values than a confidence of 95 % takes"
+    rng = random.Random(0)
+    hits = 0
+    for _ in range(2_000):
+        low, high = interval(sorted(rng.gauss(0, 1) for _ in range(12)))
+        hits += low <= 0 <= high
+    assert 0.95 <= hits / 2_000 <= 0.99
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs the history of the repository")
+def test_the_package_of_a_commit_is_extracted(module, tmp_path):
+    quick, unavailable = module("bench_quick"), module("bench_job").Unavailable
+    commit = quick.extract("HEAD", tmp_path / "commit")
+    assert len(commit) >= 7
+    assert (tmp_path / "commit/rewardbench/__init__.py").is_file()
+    assert (tmp_path / "commit/data/core").is_dir()
+    with pytest.raises(unavailable, match="rev-parse"):
+        quick.extract("no-such-commit", tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "options", [["--quick", "--sides", "ours"], ["--quick", "--kind", "dpo"], ["--against", "HEAD"]]
+)
+def test_options_of_the_two_comparisons_are_not_mixed(options):
+    assert "--quick" in run(*options, code=2).stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs the history of the repository")
+def test_this_version_is_compared_with_a_commit(model_folder):
+    arguments = ["--quick", "--against", "HEAD", "--model", model_folder(), "--limit", 4, "--json"]
+    figures = json.loads(run(*arguments).stdout)
+    assert figures["max_abs_diff"] <= 1e-5
+    assert 0.2 < figures["ratio_low"] <= figures["ratio"] <= figures["ratio_high"] < 5

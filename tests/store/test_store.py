@@ -337,7 +337,10 @@ def test_drafts_of_killed_runs_are_deleted(tmp_path):
     gone, mine = tmp_path / ".999999999.ab.outputs.tmp", tmp_path / f".{os.getpid()}.ab.outputs.tmp"
     gone.write_text("half")
     mine.write_text("of another thread")
+    elsewhere = tmp_path / ".999999999-0123abcd.ab.outputs.tmp"
+    elsewhere.write_text("of another machine, which writes to the same folder")
     with open_store(tmp_path).draft() as draft:
         draft.add(SUITE.items[0], result_of().items[0], rule_of(SUITE, SUITE.items[0].subset))
     assert not gone.exists()
     assert mine.exists()
+    assert elsewhere.exists()
