@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rewardbench import evaluation
 from rewardbench.cli.main import main
+from rewardbench.evaluation import runs
 
 SUITES = "core,core-style"
 
@@ -15,13 +15,13 @@ SUITES = "core,core-style"
 def loads(monkeypatch):
     """Count how often a model is loaded."""
     counts = []
-    original = evaluation.load_scorer
+    original = runs.load_scorer
 
     def load(*arguments):
         counts.append(arguments)
         return original(*arguments)
 
-    monkeypatch.setattr(evaluation, "load_scorer", load)
+    monkeypatch.setattr(runs, "load_scorer", load)
     return counts
 
 
