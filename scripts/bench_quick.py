@@ -58,6 +58,9 @@ def run_quick(args: argparse.Namespace, folder: Path) -> int:
         InputError: If the pairs cannot be read.
         Unavailable: If the commit cannot be read or run.
     """
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     against = args.against or last_commit()
     commit = extract(against, folder / "commit")
     items = [without_system_turn(item) for item in load_suite(args.pairs).items if is_plain_pair(item)]
@@ -180,11 +183,9 @@ def show(comparison: Comparison, as_json: bool) -> None:
     if as_json:
         print(json.dumps(figures, indent=1))
         return
-    percent = 100 * (comparison.ratio - 1)
     print(
-        f"This version takes {percent:+.1f} % of the time of {comparison.against} more, 95 % interval "
-        f"{100 * (comparison.ratio_low - 1):+.1f} to {100 * (comparison.ratio_high - 1):+.1f} %; more than "
-        f"{100 * (SLOWER - 1):.0f} % is a regression."
+        f"This version takes {comparison.ratio:.2f} times as long as {comparison.against}, 95 % interval "
+        f"{comparison.ratio_low:.2f} to {comparison.ratio_high:.2f}; above {SLOWER:.2f} is a regression."
     )
     for name, value in figures.items():
         print(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}")

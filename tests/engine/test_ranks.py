@@ -1,15 +1,13 @@
 """Ranks write the files of one process, wait for each other for a limited time, and end together."""
 
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from launched import start, torchrun, wait
 from ports import free_port
 from random_models import write_pairs
 
@@ -17,19 +15,6 @@ from rewardbench.cli.main import main
 from rewardbench.engine.backends.torchrun import Launch, is_first, launch
 
 BASELINE = ["--model", "baseline/longest"]
-
-
-def start(folder, *arguments, **variables):
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "REWARDBENCH_CACHE": str(folder / "scores.sqlite"),
-        **variables,
-    }
-    command = [sys.executable, "-m", "rewardbench", "--dataset", "pairs.jsonl", *map(str, arguments)]
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
 
 
 def ranks(folder, *arguments, outputs=("out", "out"), port=None, **variables):
@@ -40,16 +25,6 @@ def ranks(folder, *arguments, outputs=("out", "out"), port=None, **variables):
         start(folder, *arguments, "--output_dir", output, RANK=str(rank), **launcher)
         for rank, output in enumerate(outputs)
     ]
-
-
-def wait(processes, seconds=120):
-    """Return exit code, stdout and stderr of each."""
-    try:
-        texts = [process.communicate(timeout=seconds) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    return [(process.returncode, *text) for process, text in zip(processes, texts, strict=True)]
 
 
 @pytest.fixture
@@ -106,15 +81,6 @@ def test_several_processes_write_the_files_of_one(kind, way, models, folder):
     assert wait([start(folder, *arguments, "--no_cache", "--output_dir", "single")])[0][0] == 0
     assert files(folder / "several") == files(folder / "single")
     assert len(files(folder / "single")) == 2
-
-
-def torchrun(folder, *arguments):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command += ["-m", "rewardbench", "--dataset", "pairs.jsonl", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "REWARDBENCH_CACHE": str(folder / "scores.sqlite")}
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
 
 
 SINGLE = [{}, {"RANK": "0"}, {"WORLD_SIZE": "2"}, {"WORLD_SIZE": "x"}, {"RANK": "0", "WORLD_SIZE": ""}]

@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from head_families import FAMILIES
+from launched import count_cached
 from random_models import pairs, write_pairs
 from reference import interrupted
 
@@ -98,14 +98,6 @@ def start(folder: Path, model: ModelSpec, cache: str) -> subprocess.Popen[bytes]
     command += ["--batch_tokens", "150", "--device", "cpu", "--output_dir", str(folder / cache)]
     environment = {**os.environ, "REWARDBENCH_CACHE": str(folder / f"{cache}.sqlite"), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-
-
-def count_cached(path: Path) -> int:
-    try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as db:
-            return int(db.execute("SELECT count(*) FROM scores").fetchone()[0])
-    except sqlite3.Error:
-        return 0
 
 
 def outputs(folder: Path) -> bytes:

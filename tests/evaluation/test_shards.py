@@ -3,6 +3,7 @@
 import json
 import random
 import tempfile
+import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from judge_pairs import write_pairs as write_judged_pairs
+from launched import count_cached, start, torchrun, wait
 from random_models import write_pairs
 from repository import ROOT
 from viewers import Viewer
@@ -527,9 +529,7 @@ def test_merge_without_shards_is_a_one_line_error(paths, tmp_path, monkeypatch, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["pool", "torchrun"])
-def test_several_processes_score_a_shard(way, tmp_path, model_folder):
-    from test_ranks import start, torchrun, wait
-
+def test_several_processes_score_a_shard(way, tmp_path, model_folder, monkeypatch):
     write_pairs(tmp_path / "pairs.jsonl", 40)
     arguments = ["--model", model_folder(), "--device", "cpu", "--batch_tokens", "100", "--no_cache"]
     for shard in ("0/2", "1/2"):
@@ -539,5 +539,29 @@ def test_several_processes_score_a_shard(way, tmp_path, model_folder):
         assert (code, out.count("shard_file=")) == (0, 1)
     assert wait([start(tmp_path, *arguments, "--output_dir", "single")])[0][0] == 0
     (single,) = (tmp_path / "single").rglob("*[!_outputs].json")
-    ((_, merged),) = merge_shards([str(tmp_path / "shards")], str(tmp_path / "merged"), str(tmp_path / "pairs.jsonl"))
-    check_same(single, Path(merged), tolerance=1e-5)
+    monkeypatch.chdir(tmp_path)
+    ((_, merged),) = merge_shards(["shards"], "merged")
+    (summary, rows), (merged_summary, merged_rows) = contents(single), contents(Path(merged))
+    assert flatten([row["scores"] for row in merged_rows]) == pytest.approx(
+        flatten([row["scores"] for row in rows]), abs=1e-5, rel=0
+    )
+    assert merged_summary["accuracy_estimate"] == summary["accuracy_estimate"]
+
+
+@pytest.mark.slow
+def test_a_shard_that_was_killed_resumes_to_the_same_bytes(tmp_path, model_folder):
+    write_pairs(tmp_path / "pairs.jsonl", 300)
+    arguments = ["--model", model_folder(), "--device", "cpu", "--batch_tokens", "150", "--shard", "0/2"]
+    assert start(tmp_path, *arguments, "--output_dir", "complete", "--no_cache").wait(300) == 0
+    for target in (40, 120):
+        process = start(tmp_path, *arguments, "--output_dir", "killed")
+        while process.poll() is None and count_cached(tmp_path / "scores.sqlite") < target:
+            time.sleep(0.005)
+        process.kill()
+        process.wait()
+        assert not list((tmp_path / "killed").rglob("*.shard"))
+    out, _ = start(tmp_path, *arguments, "--output_dir", "killed").communicate(timeout=300)
+    (complete,), (resumed,) = (list((tmp_path / name).rglob("*.shard")) for name in ("complete", "killed"))
+    assert f"shard_file=killed/{resumed.name}" in out
+    assert complete.read_text().splitlines()[1:] == resumed.read_text().splitlines()[1:]
+    assert not [path for path in (tmp_path / "killed").rglob(".*") if path.is_file()]
