@@ -250,7 +250,7 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> l
     results: list[Result] = []
     paths: list[str] = []
     values: list[dict[str, object]] = []
-    for result, path in run_suites(runs, arguments.output.output_dir, make_console(stderr=True), _draw_fresh):
+    for result, path in run_suites(runs, arguments.output.output_dir, make_console(stderr=True), draw_fresh):
         if not as_json and len(runs) == 1:  # before anything is pushed, which may fail
             print_result(result, make_console())
         if not as_json:
@@ -321,7 +321,7 @@ def _push(hub: HubOptions, result: Result, path: str, user: str) -> dict[str, st
     return pushed
 
 
-def _draw_fresh(suite: str, seed: int) -> Path:
+def draw_fresh(suite: str, seed: int) -> Path:
     """Return the folder of a fresh draw, built if needed."""
     from rewardbench.builders.style import fresh_draw_of_any
 

@@ -47,6 +47,7 @@ def run(
     suite: Suite | None = None,
     scorer: Scorer | None = None,
     loaded: Scorer | None = None,
+    read: Suite | None = None,
 ) -> tuple[Result, Suite]:
     """Load, score, and summarise.
 
@@ -58,6 +59,7 @@ def run(
         suite: data in memory, instead of the data that the settings name.
         scorer: a model in memory, instead of the model that the settings name.
         loaded: the model that the settings name, if it is loaded already.
+        read: the data that the settings name, if they are read already.
 
     Returns:
         The result, and the suite it was computed on.
@@ -67,9 +69,7 @@ def run(
     """
     workers = choose_workers(settings)
     in_memory = [name for name, value in (("dataset", suite), ("model", scorer)) if value is not None]
-    suite = suite or load_inputs(
-        settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json
-    )
+    suite = suite or read or read_data(settings)
     fresh = load_fresh_draw(settings, suite, fresh_draw)
     suite = with_threshold(suite, settings.step_threshold)
     scorer = scorer or loaded or load_scorer(settings.model, settings.cache)
@@ -97,6 +97,15 @@ def run(
     if settings.calibration:
         result = with_calibration(result, suite)
     return result, suite
+
+
+def read_data(settings: Settings) -> Suite:
+    """Read the data that settings name.
+
+    Raises:
+        InputError: if they cannot be found or read.
+    """
+    return load_inputs(settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json)
 
 
 def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console | None = None) -> list[str]:
@@ -158,11 +167,7 @@ def run_suites(
     Raises:
         InputError: for bad input, and before scoring if the folder cannot be written.
     """
-    store = open_store(folder)
-    if not isinstance(store, LocalStore):
-        raise InputError(
-            f"A run writes to a folder, not to {folder}: pass a local --output_dir, then rewardbench submit."
-        )
+    store = open_output(folder)
     model, loaded = runs[0].model, None
     reject_model_name(model.model)
     choose_workers(runs[0])
@@ -177,6 +182,20 @@ def run_suites(
             path = store.put(result, suite, draft) if is_first() else ""
         if path:
             yield result, path
+
+
+def open_output(folder: str) -> LocalStore:
+    """Open the folder of results to which a run writes.
+
+    Raises:
+        InputError: if it is a Hub dataset.
+    """
+    store = open_store(folder)
+    if not isinstance(store, LocalStore):
+        raise InputError(
+            f"A run writes to a folder, not to {folder}: pass a local --output_dir, then rewardbench submit."
+        )
+    return store
 
 
 def _score(
