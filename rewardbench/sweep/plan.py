@@ -248,7 +248,7 @@ def _text(value: object, key: str, place: str) -> str:
     """Return the text of an entry; YAML reads a revision of digits as a number.
 
     Raises:
-        InputError: if it is no text.
+        InputError: if it is not a name.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)

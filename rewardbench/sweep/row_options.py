@@ -37,7 +37,7 @@ def check_names(options: RowOptions, place: str) -> None:
         place: where they are written, for the error.
 
     Raises:
-        InputError: for a name that is none, with the nearest option.
+        InputError: for an unknown name, with the nearest option.
     """
     for name in options:
         if name not in KNOWN:
@@ -65,7 +65,7 @@ def build_settings(model: str, dataset: str, options: RowOptions, is_judge: bool
             values[field] = constant
     judge, server = _remote(model, values, is_judge)
     spec = {name: values.pop(name) for name in MODEL & values.keys()}
-    run = {name: values.pop(name) for name in RUN & values.keys()}
+    run = {name: values.pop(name) for name in (RUN | {"cache"}) & values.keys()}
     if values:
         needed = "dialect and base_url, a server" if is_judge else "a judge (judge: NAME) or a server (dialect)"
         raise InputError(f"{min(values)} of {model} needs {needed}: add it, or leave {min(values)} out.")

@@ -50,7 +50,7 @@ class RowOutcome:
     """Texts that were rendered and tokenized for this row, not shared with an earlier one."""
     seconds: float = 0.0
     reason: str = ""
-    """Why the row failed, in one sentence."""
+    """Why the row failed, as a one-line error."""
 
 
 class Suites:
