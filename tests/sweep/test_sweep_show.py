@@ -1,4 +1,4 @@
-"""A long sweep that is killed twice: nothing is scored twice, nothing is lost, and it is faster than single commands."""
+"""A long sweep that is killed twice: nothing is scored twice or lost, and it is faster than single commands."""
 
 import re
 import signal
