@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from rewardbench.paths import home_path
 from rewardbench.settings import ModelSpec
 from rewardbench.sweep.plan import SweepRow
 from rewardbench.sweep.run import Sweep
-from rewardbench.sweep.sources import has_files, sources_of
+from rewardbench.sweep.sources import RESOLVERS, has_files, sources_of
 from rewardbench.types import Item, View
 
 CHARACTERS_PER_TOKEN = 4.0
@@ -53,6 +54,7 @@ class RowEstimate:
 def estimate_rows(sweep: Sweep) -> list[RowEstimate]:
     """Return an estimate for each row of a sweep whose stored rows are known (`find_stored`)."""
     estimates: list[RowEstimate] = []
+    sizes = _measure_models([row.model for row in sweep.plan.rows])
     for row in sweep.plan.rows:
         outcome = sweep.outcomes.get(row)
         state = "pending" if outcome is None else "done" if outcome.status == "stored" else outcome.reason
@@ -61,7 +63,7 @@ def estimate_rows(sweep: Sweep) -> list[RowEstimate]:
         except InputError as error:
             estimates.append(RowEstimate(row, str(error)))
             continue
-        tokens, size = count_tokens(suite.items), _model_bytes(row.model)
+        tokens, size = count_tokens(suite.items), sizes[row.model]
         hours = None if size is None else _hours(row.model, size, tokens)
         estimates.append(
             RowEstimate(row, state, len(suite.items), tokens, size, _judge_cost(row.model, suite.items, tokens), hours)
@@ -80,7 +82,13 @@ def count_tokens(items: Sequence[Item]) -> int:
     return round(characters * len(items) / max(1, len(sample)) / CHARACTERS_PER_TOKEN)
 
 
-@cache
+def _measure_models(specs: Sequence[ModelSpec]) -> dict[ModelSpec, int | None]:
+    """Return the bytes of the files of each model, asking the Hub for several at the same time."""
+    distinct = list(dict.fromkeys(specs))
+    with ThreadPoolExecutor(RESOLVERS) as executor:
+        return dict(zip(distinct, executor.map(_model_bytes, distinct), strict=True))
+
+
 def _model_bytes(spec: ModelSpec) -> int | None:
     """Return the bytes of the files of a model and of its reference; None if they are not known."""
     if not has_files(spec):
@@ -135,14 +143,16 @@ def _judge_cost(spec: ModelSpec, items: Sequence[Item], tokens: int) -> float | 
     protocol = load_protocol(judge.protocol, judge.prompts)
     repeats = judge.repeats or protocol.repeats
     answer = judge.max_tokens or protocol.sampling.max_tokens or 0
-    shown, requests = _shown_completions(protocol.view, judge.orders or protocol.orders, items)
-    prompt_tokens = tokens * shown / max(1, sum(len(item.completions) for item in items))
+    sample = spread(items, SAMPLE)
+    shown, requests = _shown_completions(protocol.view, judge.orders or protocol.orders, sample)
+    prompt_tokens = tokens * shown / max(1, sum(len(item.completions) for item in sample))
+    requests *= len(items) / max(1, len(sample))
     prices = (endpoint.input_price or 0.0, endpoint.output_price or 0.0)
     dollars = repeats * (prompt_tokens * prices[0] + requests * answer * prices[1]) / 1e6
     return min(dollars, endpoint.max_cost) if endpoint.max_cost else dollars
 
 
-def _shown_completions(view: View, orders: int | None, items: Sequence[Item]) -> tuple[int, int]:
+def _shown_completions(view: View, orders: int | None, items: Sequence[Item]) -> tuple[float, float]:
     """Return how many completions a judge is shown in all its requests, and the number of these requests."""
     from rewardbench.engine.views import expand
 

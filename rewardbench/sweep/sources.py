@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 CHUNK = 16 * 2**20
 """Bytes that are read at a time."""
+RESOLVERS = 8
+"""Requests to the Hub at the same time."""
 MEMORY_SHARE = 0.5
 """Share of the free memory that the files of the next checkpoint may take in the page cache."""
 

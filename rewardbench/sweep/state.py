@@ -18,19 +18,18 @@ from rewardbench.errors import InputError
 from rewardbench.manifest import format_command
 from rewardbench.models.devices import pick_device
 from rewardbench.models.fingerprint import digest, versions
-from rewardbench.paths import home_path, write_whole
+from rewardbench.paths import entry_points, home_path, write_whole
 from rewardbench.results.types import SummaryJson
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.base import BaseScorer
+from rewardbench.scorers.heads.registry import GROUP
 from rewardbench.settings import ModelSpec, Settings
 from rewardbench.store import LocalStore
-from rewardbench.sweep.sources import has_files, source_state, sources_of
+from rewardbench.sweep.sources import RESOLVERS, has_files, source_state, sources_of
 from rewardbench.types import Suite
 
 FIGURE_FLAGS = ("--calibration", "--step_threshold", "--fresh")
 """Options that change the figures of a result, but no score."""
-RESOLVERS = 8
-"""Requests to the Hub at the same time."""
 
 
 class StoredResults:
@@ -128,7 +127,7 @@ def describe_sources(spec: ModelSpec) -> str:
     """
     import torch
 
-    if not has_files(spec):
+    if not has_files(spec) or spec.trust_remote_code:  # code may be that of another repository
         return ""
     states: list[str] = []
     for name, revision in sources_of(spec):
@@ -137,5 +136,6 @@ def describe_sources(spec: ModelSpec) -> str:
         return ""
     adapter = home_path(spec.adapter) if spec.adapter else None
     head = adapter.read_text(encoding="utf-8") if adapter and adapter.is_file() else ""
+    heads = [(point.name, point.value, point.dist and point.dist.version) for point in entry_points(GROUP)]
     machine = [pick_device(spec.device).type, torch.get_float32_matmul_precision()]
-    return digest([asdict(spec), states, head, machine, versions()])
+    return digest([asdict(spec), states, head, heads, machine, versions()])

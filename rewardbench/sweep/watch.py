@@ -53,7 +53,7 @@ def checkpoints_in(folder: Path) -> list[Path]:
 def watch(
     folder: str,
     until: int | None = None,
-    poll: float = POLL,
+    poll: float | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Path]:
     """Yield each checkpoint of a training run once, when it is whole and its files have not changed for one poll.
@@ -61,7 +61,7 @@ def watch(
     Args:
         folder: folder of the training run, which may not exist yet.
         until: number of checkpoints after which to stop; None: until the caller stops.
-        poll: seconds between two looks.
+        poll: seconds between two looks; None: `POLL`.
         sleep: waits.
     """
     root = home_path(folder)
@@ -70,7 +70,7 @@ def watch(
     while until is None or len(yielded) < until:
         ready = _ready(root, marks, yielded)
         if ready is None:
-            sleep(poll)
+            sleep(POLL if poll is None else poll)
             continue
         yielded.add(ready)
         yield ready

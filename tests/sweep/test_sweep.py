@@ -1,12 +1,17 @@
 """A sweep of revisions of a repository on a local Hub: one rendering a suite, failures, results that are skipped."""
 
 import json
+import threading
 
 import pytest
 from sweeps import BROKEN, serve_checkpoints, values, write_suites
 
 from rewardbench.cli.main import main
+from rewardbench.errors import InputError
 from rewardbench.store import LocalStore
+from rewardbench.sweep import PlanLists, Sweep, build_plan
+from rewardbench.sweep.estimate import estimate_rows
+from rewardbench.sweep.sources import one_ahead
 
 
 @pytest.fixture
@@ -124,6 +129,36 @@ def test_other_figures_of_the_same_scores_are_computed_from_the_cache(sweep, tmp
     )
     _, output, _ = sweep(lists=["plan.yaml"])
     assert values(output).items() >= {"scored": "1", "computed": "0"}.items()
+
+
+def test_the_next_item_is_prepared_while_one_is_used():
+    prepared = {number: threading.Event() for number in range(3)}
+
+    def prepare(number):
+        prepared[number].set()
+        if number == 2:
+            raise InputError("The third is broken.")
+
+    seen = []
+    for number, error in one_ahead([0, 1, 2], prepare):
+        if number < 2:
+            assert prepared[number + 1].wait(5)
+        seen.append((number, str(error or "")))
+    assert seen == [(0, ""), (1, ""), (2, "The third is broken.")]
+    assert list(one_ahead([], prepare)) == []
+
+
+def test_the_cost_of_a_judge_is_estimated_from_its_prices(tmp_path, monkeypatch):
+    """One item of two completions, shown in both orders: 2 requests of prompt and completions, 10 tokens each out."""
+    monkeypatch.chdir(tmp_path)
+    row = {"prompt": "a" * 40, "chosen": "b" * 80, "rejected": "c" * 80}
+    (tmp_path / "one.jsonl").write_text(json.dumps(row) + "\n")
+    judge = {"judge": "gpt", "base_url": "http://127.0.0.1:1/v1", "input_price": 3e6, "output_price": 5e6}
+    sweep = Sweep(build_plan(PlanLists([{**judge, "max_tokens": 10}], datasets=["one.jsonl"])), None, print)
+    sweep.find_stored()
+    (estimate,) = estimate_rows(sweep)
+    assert (estimate.state, estimate.items, estimate.tokens, estimate.hours) == ("pending", 1, 60, None)
+    assert estimate.cost == pytest.approx(3 * 120 + 5 * 2 * 10)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ class RobustnessOptions:
     subset: Annotated[str | None, OptionHelp("Only this subset")] = None
     limit: Annotated[int | None, OptionHelp("Number of items from the start", min=1)] = None
     perturbation: Annotated[
-        tuple[str, ...], OptionHelp(f"Perturbation; repeat it for more; default: all, which are {', '.join(PERTURBATIONS)}")
+        tuple[str, ...],
+        OptionHelp(f"Perturbation; repeat it for more; default: all, which are {', '.join(PERTURBATIONS)}"),
     ] = ()
     side: Annotated[Literal["chosen", "rejected", "both"], OptionHelp("Which responses are perturbed")] = "both"
     seed: Annotated[int, OptionHelp("Random seed of the perturbations")] = 0
