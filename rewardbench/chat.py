@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -27,7 +27,7 @@ from rewardbench.templates import (
     shows,
     unprinted_fields,
 )
-from rewardbench.types import Message, Messages, TokenRequest, Tools
+from rewardbench.types import Message, Messages, Rendering, TokenRequest, Tools
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -89,17 +89,6 @@ class SpecialTokens:
     """True if the template ends with the tokens that the tokenizer adds after a text."""
 
 
-@dataclass(frozen=True)
-class Rendering:
-    """A conversation rendered by the template."""
-
-    text: str
-    messages: Messages
-    """The messages as passed to the template, which may have no system message."""
-    notes: tuple[str, ...] = ()
-    """What was repaired or omitted, as in `TokenRequest.notes`."""
-
-
 class Chat:
     """Converts a prompt and a completion to a TokenRequest for one tokenizer.
 
@@ -111,6 +100,9 @@ class Chat:
         spans: also find the first token of the completion, which log-probabilities need and classifiers do not.
         name: the model, for error messages.
     """
+
+    shared: Callable[[Messages, Messages, bool, Tools], TokenRequest] | None = None
+    """Reads requests that a model with the same tokenizer, template and limits has made; None for one model."""
 
     def __init__(
         self,
@@ -144,6 +136,7 @@ class Chat:
             InputError: if there is no template of that name.
         """
         changed = copy.copy(self)
+        changed.shared = None
         changed.max_length = self.max_length if max_length == "unchanged" else max_length
         changed.truncation_side = self.truncation_side if truncation_side == "unchanged" else truncation_side
         if template != "unchanged":
@@ -247,6 +240,10 @@ class Chat:
     def request(
         self, prompt: Messages, completion: Messages, rendered: bool = False, tools: Tools = ()
     ) -> TokenRequest:
+        """Return a completion in its context as token ids: converted, or shared; see `convert`."""
+        return (self.shared or self.convert)(prompt, completion, rendered, tools)
+
+    def convert(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools) -> TokenRequest:
         """Convert a completion in its context to token ids.
 
         Args:

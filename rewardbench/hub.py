@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -139,6 +140,23 @@ def list_files(name: str, commit: str) -> dict[str, str]:
     return files
 
 
+def download_size(name: str, commit: str, patterns: Sequence[str]) -> int:
+    """Return the bytes of those files of a model repository at a commit that match one of the patterns.
+
+    Raises:
+        InputError: if the Hub refuses or cannot be reached.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    size = 0
+    with translate_errors(f"The files of {name} cannot be listed"):
+        for entry in HfApi().list_repo_tree(name, revision=commit):
+            if isinstance(entry, RepoFile) and any(fnmatch(entry.path, pattern) for pattern in patterns):
+                size += entry.size
+    return size
+
+
 def open_pull_requests(name: str) -> Iterator[Discussion]:
     """Yield the open pull requests of a model repository, the newest first.
 
@@ -223,6 +241,20 @@ def _cached(kind: RepoType, name: str) -> list[Path]:
 
     folder = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=name, repo_type=kind), "snapshots")
     return sorted(path for path in folder.glob("*") if path.is_dir() and any(path.iterdir()))
+
+
+def cached_commit(name: str, revision: str | None) -> str | None:
+    """Return the commit of a model's branch or tag when it was last downloaded; None if it is not known."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    if revision and re.fullmatch("[0-9a-f]{40}", revision):
+        return revision
+    folder = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=name, repo_type="model"))
+    try:
+        return (folder / "refs" / (revision or constants.DEFAULT_REVISION)).read_text()
+    except OSError:
+        return None
 
 
 def commit_of(folder: Path) -> str | None:

@@ -49,6 +49,7 @@ NOT_RUN = {
     "rewardbench leaderboard ": "serves until it is stopped; tests/leaderboard does it",
     "rewardbench data verify core": "runs hundreds of programs; tests/suites/test_core_data.py does it",
     "rewardbench doctor --model ./my-checkpoint": "takes a minute; index.md runs it on a sample",
+    "--watch": "waits for checkpoints; tests/sweep/test_watch.py does it",
     "--fresh": "scores core and a draw of the same size; tests/builders/test_build.py does it",
     "--dataset core\n": "scores the whole of core",
     "--toy --seeds 60": "takes a minute; tests/analysis/test_iterate.py runs the toy",

@@ -19,6 +19,8 @@ BOOLEAN_FLAGS = {
     "upload_model_metadata_to_hf",
 }
 """Boolean flags, which earlier versions let be followed by a value."""
+LISTS = {"sweep": ("--models", "--revisions", "--datasets")}
+"""Options of a command that take several values, `--models a b`, which typer reads as `--models a --models b`."""
 SEARCH = "--search"
 """The option whose value is a search text, not a path."""
 
@@ -40,6 +42,25 @@ def drop_flag_values(arguments: list[str]) -> list[str]:
             continue
         flags.append(part)
     return flags
+
+
+def repeat_lists(arguments: list[str]) -> list[str]:
+    """Repeat an option that takes several values before each of them.
+
+    >>> repeat_lists(["sweep", "p.yaml", "--models", "a", "b", "--limit", "3"])
+    ['sweep', 'p.yaml', '--models', 'a', '--models', 'b', '--limit', '3']
+    """
+    lists = LISTS.get(arguments[0], ()) if arguments else ()
+    repeated: list[str] = []
+    option = ""
+    for argument in arguments:
+        if argument.startswith("-"):
+            option = argument if argument in lists else ""
+            is_value = False
+        else:
+            is_value = bool(option) and repeated[-1] != option
+        repeated += [option, argument] if is_value else [argument]
+    return repeated
 
 
 def expand_home(arguments: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ import typer
 
 from rewardbench.cli import options
 from rewardbench.cli.analyze import analyze
-from rewardbench.cli.arguments import drop_flag_values, expand_home
+from rewardbench.cli.arguments import drop_flag_values, expand_home, repeat_lists
 from rewardbench.cli.cache import cache
 from rewardbench.cli.compare import compare_command
 from rewardbench.cli.data import data
@@ -32,6 +32,7 @@ from rewardbench.cli.report import report_command
 from rewardbench.cli.reproduce import reproduce_command
 from rewardbench.cli.score import score_command
 from rewardbench.cli.show import show_command
+from rewardbench.cli.sweep import sweep_command
 from rewardbench.console.terminal import accept_any_text, echo, printable
 from rewardbench.errors import InputError
 from rewardbench.processes import end_on_signals, end_with_parent
@@ -56,6 +57,7 @@ app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")
 app.add_typer(analyze, name="analyze")
 app.command("score")(score_command)
+app.command("sweep")(sweep_command)
 app.command("doctor")(doctor_command)
 app.command("reproduce")(reproduce_command)
 app.command("compare")(compare_command)
@@ -105,7 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
     accept_any_text()
     try:
         argv = sys.argv[1:] if arguments is None else arguments
-        code = build_command()(expand_home(drop_flag_values(argv)), standalone_mode=False)
+        code = build_command()(expand_home(repeat_lists(drop_flag_values(argv))), standalone_mode=False)
         echo(end="")
     except InputError as error:
         code = _print_error(str(error))

@@ -49,6 +49,7 @@ def run(
     suite: Suite | None = None,
     scorer: Scorer | None = None,
     loaded: Scorer | None = None,
+    read: Suite | None = None,
 ) -> tuple[Result, Suite]:
     """Load, score, and summarise.
 
@@ -60,6 +61,7 @@ def run(
         suite: data in memory, instead of the data that the settings name.
         scorer: a model in memory, instead of the model that the settings name.
         loaded: the model that the settings name, if it is loaded already.
+        read: the data that the settings name, if they are read already.
 
     Returns:
         The result, and the suite it was computed on.
@@ -71,7 +73,7 @@ def run(
         raise InputError("shard works on the command line only: rewardbench --shard 0/3, then rewardbench merge.")
     workers = choose_workers(settings)
     in_memory = [name for name, value in (("dataset", suite), ("model", scorer)) if value is not None]
-    suite, fresh = load_data(settings, fresh_draw, suite)
+    suite, fresh = load_data(settings, fresh_draw, suite or read)
     scorer = scorer or loaded or load_scorer(settings.model, settings.cache)
     check_view(suite, scorer.view, scorer.name)
 
@@ -99,7 +101,7 @@ def load_data(
     Args:
         settings: the run.
         fresh_draw: folder of the draw whose seed the settings name.
-        suite: data in memory, instead of the data that the settings name.
+        suite: the data, if they are read already.
 
     Returns:
         The suite, and the fresh draw if the settings name a seed.
@@ -107,9 +109,7 @@ def load_data(
     Raises:
         InputError: if the data cannot be found or read.
     """
-    suite = suite or load_inputs(
-        settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json
-    )
+    suite = suite or read_data(settings)
     fresh = load_fresh_draw(settings, suite, fresh_draw)
     return with_threshold(suite, settings.step_threshold), fresh
 
@@ -140,6 +140,15 @@ def summarize_run(
         manifest = {**manifest, "fresh": fresh.revision}
     result = assemble(suite, scorer.name, scorer.model_type, items, manifest, fresh_gap)
     return with_calibration(result, suite) if settings.calibration else result
+
+
+def read_data(settings: Settings) -> Suite:
+    """Read the data that settings name.
+
+    Raises:
+        InputError: if they cannot be found or read.
+    """
+    return load_inputs(settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json)
 
 
 def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console | None = None) -> list[str]:

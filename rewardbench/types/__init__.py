@@ -19,7 +19,7 @@ from rewardbench.types.items import (
     View,
     is_weight,
 )
-from rewardbench.types.requests import Request, TextRequest, TokenRequest, decode_request
+from rewardbench.types.requests import Rendering, Request, TextRequest, TokenRequest, decode_request
 from rewardbench.types.results import Calibration, CalibrationErrors, Estimate, ItemScores, Result
 from rewardbench.types.scorers import BatchTraits, Score, Scorer, ScorerReport, one_bucket
 
@@ -35,6 +35,7 @@ __all__ = [
     "Message",
     "Messages",
     "Metric",
+    "Rendering",
     "Request",
     "Result",
     "Rule",

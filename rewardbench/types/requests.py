@@ -11,6 +11,17 @@ from typing import ClassVar
 from rewardbench.types.items import Messages
 
 
+@dataclass(frozen=True)
+class Rendering:
+    """A conversation rendered by the template."""
+
+    text: str
+    messages: Messages
+    """The messages as passed to the template, which may have no system message."""
+    notes: tuple[str, ...] = ()
+    """What was repaired or omitted, as in `TokenRequest.notes`."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenRequest:
     """One completion in its context, as token ids; `len()` is the number of tokens.

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from rewardbench.chat import Chat, Rendering, Unchanged, common_prefix
+from rewardbench.chat import Chat, Unchanged, common_prefix
 from rewardbench.errors import InputError
 from rewardbench.scorers.heads.positions import resolve_token
 from rewardbench.scorers.heads.spec import Format, HeadSpec, Pair
 from rewardbench.templates import Render, absent_character, fold_system, plain
-from rewardbench.types import Message, Messages, TokenRequest, Tools
+from rewardbench.types import Message, Messages, Rendering, TokenRequest, Tools
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
@@ -86,9 +86,7 @@ class HeadChat(Chat):
         """Return the settings that can change a score."""
         return {**super().describe(), "input": self.spec.model_dump(mode="json", exclude_defaults=True)}
 
-    def request(
-        self, prompt: Messages, completion: Messages, rendered: bool = False, tools: Tools = ()
-    ) -> TokenRequest:
+    def convert(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools) -> TokenRequest:
         """Convert a completion in its context to token ids; raise InputError if the template cannot render it."""
         if self.spec.sentence_pair:
             return self._request_sentences(prompt, completion, rendered)
@@ -98,7 +96,7 @@ class HeadChat(Chat):
             prompt, completion = self._tag_steps(prompt, completion)
         if self.spec.question:
             completion = self._with_question(completion, rendered)
-        request = super().request(prompt, completion, rendered, tools)
+        request = super().convert(prompt, completion, rendered, tools)
         if not self._appended or request.ids[-len(self._appended) :].tolist() == self._appended:
             return request
         ids = request.ids + array("i", self._appended)
@@ -107,7 +105,7 @@ class HeadChat(Chat):
     def _request_sentences(self, prompt: Messages, completion: Messages, rendered: bool) -> TokenRequest:
         """Encode a prompt and a response as two texts; `start` is where the second begins."""
         if rendered:
-            return super().request(prompt, completion, rendered)
+            return super().convert(prompt, completion, rendered, ())
         *earlier, last = (*prompt, *completion)
         question, answer = plain(earlier), last["content"]
         options = {"truncation": "longest_first", "max_length": self.max_length} if self.max_length else {}
