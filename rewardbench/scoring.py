@@ -14,14 +14,13 @@ from rewardbench.engine.loop import score as score_items
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
 from rewardbench.scorers.in_memory import name_of, scorer_of
+from rewardbench.scorers.options import sort_options, with_options
 from rewardbench.settings import (
     CheckedOptions,
     Model,
     ModelSpec,
     ScorerOptions,
     check_at_least_one,
-    sort_options,
-    with_options,
 )
 from rewardbench.suites.in_memory import read_in_memory
 from rewardbench.suites.rows import parse_rows

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, is_dataclass
 from functools import cache
-from inspect import Parameter, signature
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypedDict, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Literal, SupportsFloat, TypedDict, get_args, get_origin, get_type_hints
 
 from rewardbench.errors import InputError
 from rewardbench.types import Aggregation, Scorer
@@ -29,80 +29,7 @@ TruncationSide = Literal["left", "right"]
 Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64"]
 DeviceMap = Literal["auto", "balanced", "balanced_low_0", "sequential"]
 Pairs = Literal["best-worst", "all", "best-of-n"]
-
-SYNONYMS = {"torch_dtype": "dtype", "prioritize_scoring": "scores_only"}
-"""Names of the command line and of transformers that an option also has."""
-
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def with_options(*classes: type) -> Callable[[F], F]:
-    """Return a decorator that shows the fields of dataclasses as keywords of a function that takes `**options`.
-
-    `inspect.signature`, help() and notebooks then name every option with its type and default. Type checkers read the
-    annotation of `**options`.
-    """
-
-    def decorate(function: F) -> F:
-        original = signature(function)
-        hints = get_type_hints(function)
-        parameters = []
-        for parameter in original.parameters.values():
-            if parameter.kind is not Parameter.VAR_KEYWORD:
-                parameters.append(parameter.replace(annotation=hints[parameter.name]))
-        names = {parameter.name for parameter in parameters}
-        for group in classes:
-            types = get_type_hints(group)
-            for field in fields(group):
-                if field.name not in names:
-                    hint = types[field.name]
-                    parameters.append(
-                        Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hint)
-                    )
-        function.__signature__ = original.replace(  # type: ignore[attr-defined]
-            parameters=parameters, return_annotation=hints["return"]
-        )
-        function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        function.__annotations__["return"] = hints["return"]
-        return function
-
-    return decorate
-
-
-def sort_options(options: Mapping[str, object], *classes: type, function: str = "evaluate") -> list[dict[str, Any]]:
-    """Sort options by the dataclass whose field they are.
-
-    Args:
-        options: values by the names of options.
-        classes: dataclasses whose fields are the options.
-        function: the function that was called, for the error.
-
-    Returns:
-        For each class the keyword arguments of its constructor.
-
-    Raises:
-        InputError: for a name that no class has.
-    """
-    names = [_option_names(group) for group in classes]
-    known = set().union(*names)
-    arguments: list[dict[str, Any]] = [{} for _ in classes]
-    for option, value in options.items():
-        name = SYNONYMS.get(option, option)
-        if name not in known:
-            import difflib
-
-            near = difflib.get_close_matches(option, known, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise InputError(f"{function}() knows no option {option!r}: {hint}It takes {', '.join(sorted(known))}.")
-        for group, group_names in zip(arguments, names, strict=True):
-            if name in group_names:
-                group[name] = value
-    return arguments
-
-
-def _option_names(group: type) -> set[str]:
-    """Return the fields of a dataclass of options, without the model and the data, which are positional."""
-    return {field.name for field in fields(group)} - {"model", "dataset"}
+Engine = Literal["local", "ray"]
 
 
 class CheckedOptions:
@@ -338,6 +265,11 @@ class Settings(Inputs):
     batch_size: int | None = None
     batch_tokens: int | None = None
     num_processes: int | None = None
+    engine: Engine = "local"
+    """Where batches are scored: by this process and its workers, or by actors of a Ray cluster."""
+    ray_address: str | None = None
+    ray_actors: int | None = None
+    gpus_per_actor: float | None = None
     cache: bool = False
     """Whether scores are read from and written to the local cache."""
     step_threshold: float | None = None
@@ -345,9 +277,24 @@ class Settings(Inputs):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least_one(self, "limit", "batch_size", "batch_tokens", "num_processes")
+        check_at_least_one(self, "limit", "batch_size", "batch_tokens", "num_processes", "ray_actors")
+        self._check_engine()
         if self.model.device_map and (self.num_processes or 1) > 1:
             raise InputError("--device_map spreads one model over all devices: leave out --num_processes.")
+
+    def _check_engine(self) -> None:
+        if self.engine == "local":
+            for name in ("ray_address", "ray_actors", "gpus_per_actor"):
+                if getattr(self, name) is not None:
+                    raise InputError(f"--{name} needs --engine ray: pass it too.")
+            return
+        gpus = self.gpus_per_actor or 0.0
+        if not (0 <= gpus < 1 or (gpus.is_integer() and gpus < math.inf)):
+            raise InputError(f"--gpus_per_actor {gpus:g} must be a whole number, or a share of one GPU such as 0.5.")
+        if self.num_processes is not None:
+            raise InputError("--num_processes and --engine ray exclude each other: pass --ray_actors.")
+        if ":" in (self.model.device or ""):
+            raise InputError(f"--device {self.model.device} names a GPU, and Ray assigns those of actors: pass cuda.")
 
 
 class ScorerOptions(TypedDict, total=False):
@@ -396,5 +343,9 @@ class EvaluateOptions(ScorerOptions, total=False):
     limit: int | None
     fresh: int | None
     num_processes: int | None
+    engine: Engine
+    ray_address: str | None
+    ray_actors: int | None
+    gpus_per_actor: float | None
     step_threshold: float | None
     calibration: bool

@@ -16,7 +16,8 @@ from rewardbench.results import why_unscored
 from rewardbench.results.judges import protocol_of
 from rewardbench.results.scored import ModelScores
 from rewardbench.scorers.in_memory import name_of, scorer_of
-from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings, sort_options, with_options
+from rewardbench.scorers.options import sort_options, with_options
+from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings
 from rewardbench.store import LocalStore
 from rewardbench.suites import suite_of_rows
 from rewardbench.suites.in_memory import read_in_memory
@@ -130,6 +131,10 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         batch_size: maximum texts per batch; does not change scores.
         batch_tokens: maximum padded tokens per batch; None is measured. Does not change scores.
         num_processes: number of worker processes; does not change scores.
+        engine: local, or ray to score by actors of a Ray cluster; does not change scores.
+        ray_address: HOST:PORT of the head node of the Ray cluster, auto or local; None is RAY_ADDRESS or this machine.
+        ray_actors: number of actors; None is as many as the cluster has room for.
+        gpus_per_actor: GPUs of an actor, a share below 1 or a whole number; None is 1 on a GPU, else 0.
         cache: read scores from the local cache, and write them to it.
         step_threshold: score below which a labelled step counts as wrong, by a process reward model; None is 0.5.
         calibration: measure the calibration of the margins: temperature, calibration errors and their noise floor.
@@ -154,8 +159,8 @@ def _evaluate(model: Model, dataset: Data, options: Mapping[str, object]) -> Eva
     suite = None if isinstance(dataset, str) else _suite_in_memory(dataset, settings)
     if isinstance(model, str):
         return _with_data(*run(settings, suite=suite))
-    if settings.cache or (settings.num_processes or 1) > 1:
-        raise InputError("A model in memory has no cache and one process: leave out cache and num_processes.")
+    if settings.cache or (settings.num_processes or 1) > 1 or settings.engine == "ray":
+        raise InputError("A model in memory has no cache and one process: leave out cache, num_processes and engine.")
     with scorer_of(model, spec) as scorer:
         return _with_data(*run(settings, suite=suite, scorer=scorer))
 
