@@ -16,6 +16,7 @@ import gc
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import overload
 
@@ -106,11 +107,12 @@ class MemoryLog:
 
 
 def actors() -> list[psutil.Process]:
-    """Return the processes of actors on this machine."""
+    """Return the processes of actors on the nodes that this process has started."""
     processes: list[psutil.Process] = []
-    for process in psutil.process_iter(["cmdline"]):
-        if (process.info["cmdline"] or [""])[0].startswith("ray::ScoringActor"):
-            processes.append(process)
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::ScoringActor"):
+                processes.append(process)
     return processes
 
 

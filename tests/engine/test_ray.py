@@ -1,7 +1,10 @@
 """Actors on a Ray cluster of two nodes give the scores of one process; a lost node or driver costs its batches only."""
 
 import os
+import re
+import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -10,7 +13,8 @@ from functools import partial
 
 import pytest
 import recording_scorer
-from recording_scorer import DeadlyScorer, RecordingScorer, die, distinct_pairs, recorded, reject
+from random_models import write_pairs
+from recording_scorer import DeadlyScorer, RecordingScorer, die, distinct_pairs, recorded, recorded_keys, reject
 
 from rewardbench.engine.backends import ray_cluster
 from rewardbench.engine.backends.ray import Ray
@@ -54,8 +58,12 @@ def scored_by(scorer, count=60, **options):
 
 
 @pytest.mark.slow
-def test_two_nodes_give_the_scores_of_one_process(nodes, model_folder):
+@pytest.mark.parametrize("kind", ["classifier", "dpo"])
+def test_two_nodes_give_the_scores_of_one_process(kind, nodes, model_folder):
     spec = ModelSpec(str(model_folder("llama")), device="cpu")
+    if kind == "dpo":
+        policy, reference = (str(model_folder("llama", "causal", seed=n)) for n in (1, 2))
+        spec = ModelSpec(policy, ref_model=reference, device="cpu")
     single = scored_by(load_scorer(spec), batch_size=4)
     workers = Ray(Cluster(nodes.address), partial(load_scorer, spec))
     pooled = scored_by(load_scorer(spec), batch_size=4, workers=workers)
@@ -71,7 +79,7 @@ def test_each_request_runs_once_and_actors_keep_the_model(nodes, tmp_path):
     first = recorded(tmp_path)
     assert os.getpid() not in first
     assert len(first) == 2
-    keys = [key for process_keys in first.values() for key in process_keys]
+    keys = recorded_keys(tmp_path)
     assert len(keys) == len(set(keys)) == 120
     scored_by(load(), 80, workers=workers)
     assert recorded(tmp_path).keys() == first.keys()
@@ -113,7 +121,7 @@ def test_a_lost_node_costs_its_unfinished_batches(nodes, tmp_path):
         assert sum(entry.scores for entry in cache.entries()) == 200
     thread.join(10)
     assert not thread.is_alive()
-    keys = [key for process_keys in recorded(tmp_path).values() for key in process_keys]
+    keys = recorded_keys(tmp_path)
     assert len(set(keys)) == 200
     assert len(keys) <= 200 + 2 * 4, "only the batches that the lost actor had not returned ran again"
 
@@ -137,7 +145,7 @@ with Cache() as cache:
 def test_a_killed_driver_resumes(nodes, tmp_path):
     command = [sys.executable, "-c", DRIVER, nodes.address, str(tmp_path)]
     first = subprocess.Popen(command, stdout=subprocess.PIPE)
-    while sum(map(len, recorded(tmp_path).values())) < 100:
+    while len(recorded_keys(tmp_path)) < 100:
         assert first.poll() is None
         time.sleep(0.01)
     first.kill()
@@ -146,7 +154,7 @@ def test_a_killed_driver_resumes(nodes, tmp_path):
         (entry,) = cache.entries()
     printed = subprocess.run(command, stdout=subprocess.PIPE, timeout=60, check=True).stdout
     assert int(printed) == 400 - entry.scores
-    keys = [key for process_keys in recorded(tmp_path).values() for key in process_keys]
+    keys = recorded_keys(tmp_path)
     assert len(set(keys)) == 400
     assert len(keys) <= 400 + 2 * 2 * 4, "only the batches in flight ran again"
 
@@ -180,12 +188,78 @@ def test_a_batch_that_ends_its_actors_is_a_one_line_error(nodes, tmp_path):
 
 
 def test_actors_that_no_node_has_room_for_are_a_one_line_error(nodes, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("REWARDBENCH_RAY_SECONDS", "1")
+    monkeypatch.setenv("REWARDBENCH_RAY_SECONDS", "2")
     monkeypatch.setattr(ray_cluster, "SILENT_SECONDS", 0.5)
     load = partial(RecordingScorer, tmp_path)
-    with pytest.raises(InputError, match=r"After 1 s no node has room .* 1 CPU and 4 GPU.*0 of 0 GPU free"):
+    with pytest.raises(InputError, match=r"After 2 s no node has room .* 1 CPU and 4 GPU.*0 of 0 GPU free"):
         scored_by(load(), workers=Ray(Cluster(nodes.address), load, gpus=4))
     assert "rewardbench: waiting: no node has room" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_actors_share_the_gpus_of_nodes(nodes, tmp_path):
+    """The nodes claim to have GPUs, and actors see those that Ray assigns."""
+    added = [nodes.add_node(**{**NODE, "num_cpus": 2}, num_gpus=1) for _ in range(2)]
+    try:
+        for gpus, count in ((1, 2), (0.5, 4)):
+            folder = tmp_path / str(gpus)
+            folder.mkdir()
+            load = partial(RecordingScorer, folder, seconds=0.1)
+            scored_by(load(), 200, workers=Ray(Cluster(nodes.address), load, gpus=gpus))
+            assert len(recorded(folder)) == count
+    finally:
+        for node in added:
+            nodes.remove_node(node)
+
+
+@pytest.mark.slow
+def test_on_a_gpu_this_process_scores_too(nodes, tmp_path, monkeypatch):
+    monkeypatch.setattr("rewardbench.engine.backends.ray.gpu_devices", lambda model: ["cuda:0"])
+    load = partial(RecordingScorer, tmp_path, seconds=0.3)
+    scorer = load()
+    scorer.model = "on a GPU"
+    scored_by(scorer, 100, workers=Ray(Cluster(nodes.address), load, gpus=0))
+    assert len(recorded(tmp_path)) == 3
+    assert len(recorded_keys(tmp_path)) == len(set(recorded_keys(tmp_path))) == 200
+    assert 0 < len(recorded(tmp_path)[os.getpid()]) < 200
+
+
+def run_command(nodes, folder, **options):
+    """Start `rewardbench --engine ray` on the pairs of a folder, with its cache and its results there."""
+    command = [sys.executable, "-m", "rewardbench", "--model", "tiny-rm", "--dataset", str(folder / "pairs.jsonl")]
+    command += ["--engine", "ray", "--ray_address", nodes.address, "--batch_size", "4"]
+    environment = {**os.environ, "REWARDBENCH_CACHE": str(folder / "scores.sqlite")}
+    return subprocess.Popen([*command, "--output_dir", str(folder)], env=environment, stdout=subprocess.PIPE, **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_command_and_its_actors(number, nodes, tmp_path):
+    write_pairs(tmp_path / "pairs.jsonl", 2000)
+    child = run_command(nodes, tmp_path, stderr=subprocess.PIPE, text=True)
+    while child.poll() is None and not count_scores(tmp_path):
+        time.sleep(0.05)
+    child.send_signal(number)
+    output, errors = child.communicate(timeout=30)
+    assert (child.returncode, output) == (128 + number, "")
+    assert "Traceback" not in errors
+
+
+def count_scores(folder):
+    """Return the number of scores in the cache of a folder."""
+    if not (folder / "scores.sqlite").is_file():
+        return 0
+    with Cache(folder / "scores.sqlite") as cache:
+        return sum(entry.scores for entry in cache.entries())
+
+
+@pytest.mark.slow
+def test_the_command_resumes_from_its_cache(nodes, tmp_path):
+    write_pairs(tmp_path / "pairs.jsonl", 60)
+    first, second = (run_command(nodes, tmp_path, text=True).communicate(timeout=120)[0] for _ in range(2))
+    assert int(re.search(r"^computed=(\d+)$", first, re.MULTILINE)[1]) > 100
+    assert "\ncomputed=0\n" in second
+    assert re.search("^score=.*", first, re.MULTILINE)[0] in second
 
 
 def test_other_versions_on_a_node_are_a_one_line_error(nodes, tmp_path, monkeypatch):
@@ -208,6 +282,10 @@ def test_ray_that_is_missing_or_unreachable_is_a_one_line_error(monkeypatch):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(InputError, match=f"No Ray cluster answers at {address} "):
             Cluster(address)
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.StreamRequestHandler) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(InputError, match="is not the head node of a Ray cluster"):
+            Cluster(f"127.0.0.1:{server.server_address[1]}")
     with pytest.raises(InputError, match="must be HOST:PORT"):
         Cluster("ray://head:10001")
 

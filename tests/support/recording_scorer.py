@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import time
+from itertools import chain
 from pathlib import Path
 
 from rewardbench.errors import InputError
@@ -43,6 +44,11 @@ def recorded(folder):
     for path in Path(folder).glob("*.jsonl"):
         keys[int(path.stem)] = [key for line in path.read_text().splitlines() for key in json.loads(line)]
     return keys
+
+
+def recorded_keys(folder):
+    """Return the keys of the requests that all processes have scored."""
+    return list(chain.from_iterable(recorded(folder).values()))
 
 
 class DeadlyScorer(RecordingScorer):

@@ -1,7 +1,7 @@
 """Score batches by actors on the nodes of a Ray cluster.
 
-The actors load the model once, and keep it for all windows, stages and datasets of a run: `map_batches` of Ray Data
-would load it again for each of them, and repeats a failed task only as its own block, not as the batch that is cached.
+The actors load the model once, and keep it for all windows, stages and datasets of a run; `map_batches` of Ray Data
+would start actors that load it again for each of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from rewardbench.console.logging import quieten_worker
@@ -193,7 +194,6 @@ class _RayStage:
     def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
         self._queue.extend(map(_Task, batches))
         if self._queue:
-            self._fingerprint = digest(dict(self._scorer.fingerprint))
             self._reopen()
         while self._queue or any(actor.tasks for actor in self._actors):
             self._grow()
@@ -202,6 +202,10 @@ class _RayStage:
             if self._scores_too and self._queue:
                 task = self._queue.pop()
                 yield task.batch, self._runner(task.batch)
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return digest(dict(self._scorer.fingerprint))
 
     def _reopen(self) -> None:
         """Make the actors of an earlier stage load this one."""
@@ -241,12 +245,20 @@ class _RayStage:
                     actor.send(self._queue.popleft())
 
     def _receive(self) -> Iterator[tuple[Batch, list[Score]]]:
-        """Wait for the next result of an actor, and yield the batch if it is one."""
+        """Wait for the next result of an actor, and yield the batch if it is one.
+
+        Raises:
+            InputError: if an actor cannot load the stage, or fails on a batch.
+        """
         import ray
 
         by_reference = {reference: actor for actor in self._actors for reference in actor.references()}
-        is_idle = not (self._scores_too and self._queue)
-        finished, _ = ray.wait(list(by_reference), timeout=POLL_SECONDS if is_idle else 0) if by_reference else ([], [])
+        timeout = 0.0 if self._scores_too and self._queue else POLL_SECONDS
+        finished: list[object] = []
+        if by_reference:
+            finished, _ = ray.wait(list(by_reference), timeout=timeout)
+        else:
+            time.sleep(timeout)
         for reference in finished:
             actor = by_reference[reference]
             try:

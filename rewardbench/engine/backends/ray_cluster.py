@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -27,12 +28,16 @@ CONNECT_SECONDS = 5.0
 """Time limit of a connection to the head node; Ray itself would try for two minutes, then end this process."""
 OBJECT_STORE = 256 * 2**20
 """Bytes of the object store of a local Ray, which holds batches in flight only."""
+ANY = "this machine"
+"""Address that stands for the cluster of this machine, or else a local Ray."""
+HTTP2_CLIENT = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+HTTP2_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""What a gRPC client and server send first: the type of a SETTINGS frame is its fourth byte."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SCHEDULER_EVENTS": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # of a lost node, Ray would print its log to stdout
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_gcs_server_request_timeout_seconds": "10",
 }
 """Environment variables to set before Ray is imported, unless the user has set them."""
 PACKAGES = ("rewardbench", "ray", "torch", "transformers", "tokenizers")
@@ -77,7 +82,7 @@ class Cluster:
             raise InputError("--engine ray needs the package ray: pip install 'rewardbench[ray]'.")
         import ray
 
-        self.address = address or os.environ.get("RAY_ADDRESS", "").strip() or "any"
+        self.address = address or os.environ.get("RAY_ADDRESS", "").strip() or ANY
         if not ray.is_initialized():
             self._connect()
         self._waiting_since: float | None = None
@@ -86,29 +91,24 @@ class Cluster:
         self._limit = START_SECONDS if limit is None else max(1, limit)
 
     def _connect(self) -> None:
-        if self.address == "any":
-            try:
-                _init("auto")
-                self.address = "auto"
-            except ConnectionError:
-                self.address = "local"
-                _init("local", include_dashboard=False, object_store_memory=OBJECT_STORE)
-            return
-        if self.address not in ("auto", "local"):
-            self._check_reachable()
+        if self.address not in (ANY, "auto", "local"):
+            self._check_head()
         try:
-            _init(self.address)
+            with suppress(ConnectionError) if self.address == ANY else nullcontext():
+                _init("auto" if self.address == ANY else self.address)
+                return
+            _init("local")
         except (Exception, SystemExit) as error:
             raise InputError(
-                f"Cannot join the Ray cluster at {self.address}: {_first_line(error)}. Check --ray_address and the "
+                f"Cannot join the Ray cluster ({self.address}): {_first_line(error)}. Check --ray_address and the "
                 "versions of Ray and Python, which must be those of the cluster."
             ) from error
 
-    def _check_reachable(self) -> None:
-        """Check that the head node accepts connections.
+    def _check_head(self) -> None:
+        """Check that a head node of Ray answers, by the greeting of its gRPC server.
 
         Raises:
-            InputError: if it does not, or the address is not HOST:PORT.
+            InputError: if none does, or the address is not HOST:PORT.
         """
         host, _, port = self.address.rpartition(":")
         if not (host and port.isdigit()) or "/" in host:
@@ -117,12 +117,19 @@ class Cluster:
                 "a node of the cluster, or by ray job submit."
             )
         try:
-            socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+            with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS) as connection:
+                connection.sendall(HTTP2_CLIENT)
+                answer = connection.recv(len(HTTP2_SETTINGS))
         except (OSError, OverflowError) as error:
             raise InputError(
                 f"No Ray cluster answers at {self.address} ({_first_line(error)}): start one with ray start --head, or "
                 "correct --ray_address."
             ) from error
+        if answer[3:4] != HTTP2_SETTINGS[3:4] and not os.environ.get("RAY_USE_TLS"):
+            raise InputError(
+                f"The server at {self.address} is not the head node of a Ray cluster: pass the address that ray start "
+                "--head printed, with its port (6379 by default)."
+            )
 
     def room(self, needs: ActorNeeds) -> int:
         """Return how many actors the nodes of the cluster have room for now; at least 1, which asks for a node."""
@@ -166,10 +173,11 @@ class Cluster:
         return f"has {' and '.join(counts)} free"
 
 
-def _init(address: str, **options: object) -> None:
+def _init(address: str) -> None:
     """Call `ray.init`, and undo its handler of SIGTERM: the command has one."""
     import ray
 
+    options = {"include_dashboard": False, "object_store_memory": OBJECT_STORE} if address == "local" else {}
     handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False, **options)
