@@ -40,7 +40,7 @@ def nodes():
     from ray.cluster_utils import Cluster as LocalCluster
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", SUPPORT)
+        patch.setenv("PYTHONPATH", SUPPORT, prepend=os.pathsep)
         cluster = LocalCluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
         cluster.add_node(**NODE)
         Cluster(cluster.address)
