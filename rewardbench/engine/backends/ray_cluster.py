@@ -28,6 +28,8 @@ CONNECT_SECONDS = 5.0
 """Time limit of a connection to the head node; Ray itself would try for two minutes, then end this process."""
 OBJECT_STORE = 256 * 2**20
 """Bytes of the object store of a local Ray, which holds batches in flight only."""
+LONGEST_MESSAGE = 300
+"""Characters of a message of Ray that are printed."""
 ANY = "this machine"
 """Address that stands for the cluster of this machine, or else a local Ray."""
 HTTP2_CLIENT = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -100,7 +102,7 @@ class Cluster:
             _init("local")
         except (Exception, SystemExit) as error:
             raise InputError(
-                f"Cannot join the Ray cluster ({self.address}): {_first_line(error)}. Check --ray_address and the "
+                f"Cannot join the Ray cluster ({self.address}): {_one_line(error)}. Check --ray_address and the "
                 "versions of Ray and Python, which must be those of the cluster."
             ) from error
 
@@ -122,7 +124,7 @@ class Cluster:
                 answer = connection.recv(len(HTTP2_SETTINGS))
         except (OSError, OverflowError) as error:
             raise InputError(
-                f"No Ray cluster answers at {self.address} ({_first_line(error)}): start one with ray start --head, or "
+                f"No Ray cluster answers at {self.address} ({_one_line(error)}): start one with ray start --head, or "
                 "correct --ray_address."
             ) from error
         if answer[3:4] != HTTP2_SETTINGS[3:4] and not os.environ.get("RAY_USE_TLS"):
@@ -186,16 +188,15 @@ def _init(address: str) -> None:
             signal.signal(signal.SIGTERM, handler)
 
 
-def _first_line(error: BaseException) -> str:
-    """Return the first line of a message of Ray.
+def _one_line(error: BaseException) -> str:
+    """Return a message of Ray on one line.
 
-    >>> _first_line(ConnectionError("no answer." + chr(10) + "Trace")), _first_line(SystemExit(15))
-    ('no answer', 'it does not answer as a Ray head node')
+    >>> _one_line(RuntimeError("Versions differ:" + chr(10) + "  Ray: 2.49.0")), _one_line(SystemExit(15))
+    ('Versions differ: Ray: 2.49.0', 'it does not answer as a Ray head node')
     """
     if isinstance(error, SystemExit):
         return "it does not answer as a Ray head node"
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".:") if lines else type(error).__name__
+    return " ".join(str(error).split())[:LONGEST_MESSAGE].rstrip(".:") or type(error).__name__
 
 
 def package_versions() -> dict[str, str]:
