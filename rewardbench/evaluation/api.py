@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation(Result):
-    """The result of `evaluate`: a Result with the data it was computed on."""
+    """The result of `evaluate`: a Result with the data it was computed on.
+
+    >>> evaluate("baseline/longest", [{"prompt": "1 + 1?", "chosen": "It is 2.", "rejected": "3"}]).score.value
+    1.0
+    """
 
     data: Suite
 
@@ -92,8 +96,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         model: name of an embedded model (tiny-rm, tiny-dpo) or baseline (baseline/longest, ...), a folder or a Hub id;
             or a model in memory: (model, tokenizer) of a sequence classifier, a scorer, or a function that takes
             a prompt and a completion as text and returns a number.
-        dataset: core, the name of another suite, a file, a folder or a Hub id; or data in memory: a list of dicts, a
-            DataFrame or a `datasets.Dataset`.
+        dataset: name of a suite, a file, a folder or a Hub id; or a list of dicts, a DataFrame or a `datasets.Dataset`.
         ref_model: reference model of a DPO policy.
         ref_free_type: score a policy without a reference: by sum, avg (mean) or norm (length-normalized) of log-probs.
         revision: revision of the model on the Hub.
@@ -144,9 +147,6 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
 
     Raises:
         InputError: for bad input, with a one-line message.
-
-    >>> evaluate("baseline/longest", [{"prompt": "1 + 1?", "chosen": "It is 2.", "rejected": "3"}]).score.value
-    1.0
     """
     return _evaluate(model, dataset, options)
 
