@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import reprlib
@@ -28,6 +29,7 @@ TruncationSide = Literal["left", "right"]
 Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64"]
 DeviceMap = Literal["auto", "balanced", "balanced_low_0", "sequential"]
 Pairs = Literal["best-worst", "all", "best-of-n"]
+Engine = Literal["local", "ray"]
 
 
 class CheckedOptions:
@@ -263,6 +265,11 @@ class Settings(Inputs):
     batch_size: int | None = None
     batch_tokens: int | None = None
     num_processes: int | None = None
+    engine: Engine = "local"
+    """Where batches are scored: by this process and its workers, or by actors of a Ray cluster."""
+    ray_address: str | None = None
+    ray_actors: int | None = None
+    gpus_per_actor: float | None = None
     cache: bool = False
     """Whether scores are read from and written to the local cache."""
     step_threshold: float | None = None
@@ -272,9 +279,24 @@ class Settings(Inputs):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least_one(self, "limit", "batch_size", "batch_tokens", "num_processes")
+        check_at_least_one(self, "limit", "batch_size", "batch_tokens", "num_processes", "ray_actors")
+        self._check_engine()
         if self.model.device_map and (self.num_processes or 1) > 1:
             raise InputError("--device_map spreads one model over all devices: leave out --num_processes.")
+
+    def _check_engine(self) -> None:
+        if self.engine == "local":
+            for name in ("ray_address", "ray_actors", "gpus_per_actor"):
+                if getattr(self, name) is not None:
+                    raise InputError(f"--{name} needs --engine ray: pass it too.")
+            return
+        gpus = self.gpus_per_actor or 0.0
+        if not (0 <= gpus < 1 or (gpus.is_integer() and gpus < math.inf)):
+            raise InputError(f"--gpus_per_actor {gpus:g} must be a whole number, or a share of one GPU such as 0.5.")
+        if self.num_processes is not None:
+            raise InputError("--num_processes and --engine ray exclude each other: pass --ray_actors.")
+        if ":" in (self.model.device or ""):
+            raise InputError(f"--device {self.model.device} names a GPU, and Ray assigns those of actors: pass cuda.")
 
 
 class ScorerOptions(TypedDict, total=False):
@@ -323,6 +345,10 @@ class EvaluateOptions(ScorerOptions, total=False):
     limit: int | None
     fresh: int | None
     num_processes: int | None
+    engine: Engine
+    ray_address: str | None
+    ray_actors: int | None
+    gpus_per_actor: float | None
     step_threshold: float | None
     calibration: bool
     shard: str | None

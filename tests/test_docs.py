@@ -38,6 +38,8 @@ NOT_RUN = {
     "pip install": "installs a package",
     "pip download": "downloads a package",
     "torchrun": "tests/engine/test_ranks.py runs it",
+    "--engine ray": "needs a cluster; tests/engine/test_ray.py starts one",
+    "ray start": "leaves a cluster running",
     "--judge ./policy": "takes ten seconds; tests/scorers/judge/test_logit_judge.py does it",
     "--judge a --judge b": "tests/cli/test_rewardbench_gen.py asks three judges",
     "--adapter experts.yaml": "tests/scorers/heads/test_declared_heads.py scores a model by this file",

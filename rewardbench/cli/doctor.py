@@ -15,6 +15,7 @@ from rewardbench.cli.process import set_up_scoring
 from rewardbench.cli.servers import ServerOptions
 from rewardbench.console.tables import add_text_row, make_table
 from rewardbench.console.terminal import echo, echo_json, make_console, printable
+from rewardbench.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,6 +59,8 @@ def doctor_command(
 
     With --engine http: compare the scores of the server with those of the model. Exit code 1 if a preference differs.
     """
+    if server.engine == "ray":
+        raise InputError("doctor examines a model in this process: leave out --engine ray.")
     set_up_scoring()
     spec = replace(options.model_spec(model, model_options, run), server=server.server_spec())
     if spec.server:

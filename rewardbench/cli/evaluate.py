@@ -23,6 +23,7 @@ from rewardbench.cli.options import (
     flag,
 )
 from rewardbench.cli.process import set_up_scoring
+from rewardbench.cli.ray import RayOptions
 from rewardbench.cli.servers import ServerOptions
 from rewardbench.console.terminal import echo, echo_json, make_console
 from rewardbench.errors import InputError
@@ -154,6 +155,7 @@ class Arguments:
     judge: JudgeOptions
     ensemble: EnsembleOptions
     server: ServerOptions
+    ray: RayOptions
     model: ModelOptions
     data: DataOptions
     run: RunOptions
@@ -211,6 +213,8 @@ class Arguments:
             batch_size=self.batch.batch_size,
             batch_tokens=self.batch.batch_tokens,
             num_processes=self.batch.num_processes,
+            engine="ray" if self.server.engine == "ray" else "local",
+            **asdict(self.ray),
             cache=not self.batch.no_cache,
         )
 

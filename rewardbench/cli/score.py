@@ -23,6 +23,7 @@ from rewardbench.cli.options import (
     flag,
 )
 from rewardbench.cli.process import set_up_scoring
+from rewardbench.cli.ray import TextEngineOptions
 from rewardbench.console.terminal import echo, echo_json, make_console
 from rewardbench.errors import InputError
 
@@ -53,7 +54,12 @@ class TextOptions:
 
 @options.with_groups
 def score_command(
-    texts: TextOptions, model: ModelOptions, data: DataOptions, run: RunOptions, batch: BatchOptions
+    texts: TextOptions,
+    model: ModelOptions,
+    data: DataOptions,
+    run: RunOptions,
+    batch: BatchOptions,
+    engine: TextEngineOptions,
 ) -> None:
     """Score your own texts: a score per row of [bold]--dataset[/bold], or of [bold]--prompt[/bold] and --response.
 
@@ -63,7 +69,7 @@ def score_command(
     """
     _check_arguments(texts)
     set_up_scoring(texts.model)
-    settings = _settings(texts, model, data, run, batch)
+    settings = _settings(texts, model, data, run, batch, engine)
     suite = _suite(settings, texts)
     if texts.per_token:
         from rewardbench.cli.token_scores import print_token_scores
@@ -107,7 +113,12 @@ def _check_arguments(texts: TextOptions) -> None:
 
 
 def _settings(
-    texts: TextOptions, model: ModelOptions, data: DataOptions, run: RunOptions, batch: BatchOptions
+    texts: TextOptions,
+    model: ModelOptions,
+    data: DataOptions,
+    run: RunOptions,
+    batch: BatchOptions,
+    engine: TextEngineOptions,
 ) -> Settings:
     from rewardbench.settings import Settings
 
@@ -119,6 +130,7 @@ def _settings(
         batch_size=batch.batch_size,
         batch_tokens=batch.batch_tokens,
         num_processes=batch.num_processes,
+        **asdict(engine),
         cache=not batch.no_cache,
     )
 

@@ -38,8 +38,12 @@ class ServerOptions:
         CountOption, flag(SERVER, "max_retries", "Maximum retries of a request; default: 8", min=0)
     ] = None
     engine: Annotated[
-        Literal["transformers", "http"],
-        flag(SERVER, "engine", "transformers: run --model in this process; http: score by the server --base_url"),
+        Literal["transformers", "http", "ray"],
+        flag(
+            SERVER,
+            "engine",
+            "transformers: run --model here; http: score by the server --base_url; ray: run it on a Ray cluster",
+        ),
     ] = "transformers"
     dialect: Annotated[
         DialectOption,

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation(Result):
-    """The result of `evaluate`: a Result with the data it was computed on."""
+    """The result of `evaluate`: a Result with the data it was computed on.
+
+    >>> evaluate("baseline/longest", [{"prompt": "1 + 1?", "chosen": "It is 2.", "rejected": "3"}]).score.value
+    1.0
+    """
 
     data: Suite
 
@@ -91,8 +95,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
     Args:
         model: name of an embedded model (tiny-rm, tiny-dpo) or baseline (baseline/longest, ...), a folder or a Hub id;
             or in memory: (model, tokenizer) of a sequence classifier, a scorer, or a function of prompt and completion.
-        dataset: core, the name of another suite, a file, a folder or a Hub id; or data in memory: a list of dicts, a
-            DataFrame or a `datasets.Dataset`.
+        dataset: name of a suite, a file, a folder or a Hub id; or a list of dicts, a DataFrame or a `datasets.Dataset`.
         ref_model: reference model of a DPO policy.
         ref_free_type: score a policy without a reference: by sum, avg (mean) or norm (length-normalized) of log-probs.
         revision: revision of the model on the Hub.
@@ -130,6 +133,10 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         batch_size: maximum texts per batch; does not change scores.
         batch_tokens: maximum padded tokens per batch; None is measured. Does not change scores.
         num_processes: number of worker processes; does not change scores.
+        engine: local, or ray to score by actors of a Ray cluster; does not change scores.
+        ray_address: HOST:PORT of the head node of the Ray cluster, auto or local; None is RAY_ADDRESS or this machine.
+        ray_actors: number of actors; None is as many as the cluster has room for.
+        gpus_per_actor: GPUs of an actor, a share below 1 or a whole number; None is 1 on a GPU, else 0.
         cache: read scores from the local cache, and write them to it.
         step_threshold: score below which a labelled step counts as wrong, by a process reward model; None is 0.5.
         calibration: measure the calibration of the margins: temperature, calibration errors and their noise floor.
@@ -140,9 +147,6 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
 
     Raises:
         InputError: for bad input, with a one-line message.
-
-    >>> evaluate("baseline/longest", [{"prompt": "1 + 1?", "chosen": "It is 2.", "rejected": "3"}]).score.value
-    1.0
     """
     return _evaluate(model, dataset, options)
 
@@ -155,8 +159,8 @@ def _evaluate(model: Model, dataset: Data, options: Mapping[str, object]) -> Eva
     suite = None if isinstance(dataset, str) else _suite_in_memory(dataset, settings)
     if isinstance(model, str):
         return _with_data(*run(settings, suite=suite))
-    if settings.cache or (settings.num_processes or 1) > 1:
-        raise InputError("A model in memory has no cache and one process: leave out cache and num_processes.")
+    if settings.cache or (settings.num_processes or 1) > 1 or settings.engine == "ray":
+        raise InputError("A model in memory has no cache and one process: leave out cache, num_processes and engine.")
     with scorer_of(model, spec) as scorer:
         return _with_data(*run(settings, suite=suite, scorer=scorer))
 
