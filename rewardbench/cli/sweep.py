@@ -59,7 +59,7 @@ class PlanOptions:
         False
     )
     output_dir: Annotated[
-        TextOption, flag(OUTPUT, "output_dir", "Folder of results; default: that of the plan, else results/")
+        TextOption, flag(OUTPUT, "output_dir", "Folder or bucket of results; default: that of the plan, else results/")
     ] = None
     plot: Annotated[
         TextOption,
