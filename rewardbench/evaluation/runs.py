@@ -16,6 +16,7 @@ from rewardbench.engine.backends.torchrun import is_first
 from rewardbench.engine.loop import WINDOW, ScoringRun, score, unchanged
 from rewardbench.engine.shared_cache import open_cache
 from rewardbench.engine.views import check_any_scored, check_view
+from rewardbench.errors import InputError
 from rewardbench.evaluation.workers import choose_workers
 from rewardbench.manifest import ScorerFacts, build_manifest
 from rewardbench.metrics import gap, rule_of, with_threshold
