@@ -47,6 +47,16 @@ def is_shared() -> bool:
     return is_object_address(os.environ.get("REWARDBENCH_CACHE"))
 
 
+def check_cache() -> None:
+    """Check that a cache in a bucket can be read, before a model is loaded.
+
+    Raises:
+        InputError: if it cannot.
+    """
+    if is_shared():
+        Bucket(os.environ["REWARDBENCH_CACHE"]).list(FOLDER)
+
+
 def open_cache() -> Cache:
     """Open the score cache: the file of this user, or the copy on this machine of the cache in a bucket.
 

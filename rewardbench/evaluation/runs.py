@@ -14,7 +14,7 @@ from rewardbench.console.terminal import make_console
 from rewardbench.engine.backends.base import Workers
 from rewardbench.engine.backends.torchrun import is_first
 from rewardbench.engine.loop import WINDOW, ScoringRun, score, unchanged
-from rewardbench.engine.shared_cache import open_cache
+from rewardbench.engine.shared_cache import check_cache, open_cache
 from rewardbench.engine.views import check_any_scored, check_view
 from rewardbench.errors import InputError
 from rewardbench.evaluation.workers import choose_workers
@@ -225,11 +225,13 @@ def load_for_all(runs: Sequence[Settings]) -> Scorer | None:
     """Check the model of several runs, and load it if all of them can use it: no judge, and no server.
 
     Raises:
-        InputError: if the model cannot be stored, or the processes cannot start.
+        InputError: if the model cannot be stored, the cache cannot be read, or the processes cannot start.
     """
     model = runs[0].model
     reject_model_name(model.model)
     choose_workers(runs[0])
+    if runs[0].cache:
+        check_cache()
     if len(runs) > 1 and not (model.judge or model.server):
         return load_scorer(model, runs[0].cache)
     return None

@@ -232,6 +232,8 @@ def test_damaged_segment_and_other_version_are_named(machines):
 
 
 def test_wrong_key_and_missing_bucket_are_one_sentence(machines, bucket, capsys, monkeypatch, tmp_path):
+    """They are reported before the model is loaded."""
+    monkeypatch.setattr("rewardbench.evaluation.runs.load_scorer", lambda *_, **__: pytest.fail("loaded first"))
     arguments = ["--model", "tiny-rm", "--limit", "4", "--output_dir", str(tmp_path / "out")]
     with bucket.checking_keys():
         code, out, err = run(capsys, *arguments)

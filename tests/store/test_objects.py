@@ -375,10 +375,11 @@ def test_without_conditions_a_change_is_noticed_before_and_after_the_write(bucke
     assert len(store.list()) == 3
 
 
-def test_buckets_of_other_file_systems():
+def test_buckets_of_other_file_systems(monkeypatch, tmp_path):
     """The store uses nothing but fsspec: it works on a file system in memory."""
     from fsspec.implementations.memory import MemoryFileSystem
 
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     objects = Bucket("gs://bucket/results", MemoryFileSystem())
     store = ObjectStore(objects)
     key = store.add([pack_for_hub(result("me/a"), SUITE)])[0]
