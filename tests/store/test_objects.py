@@ -105,19 +105,24 @@ def test_same_model_replaces_its_result_and_another_gets_a_new_key(bucket):
 
 
 def test_leaderboard_index_and_marks(bucket, monkeypatch, tmp_path, capsys):
+    def scores_of_rows():
+        return {row.key: row.score.value for row in refresh(open_store(WHERE)).rows}
+
     store = open_store(WHERE)
-    for n, name in enumerate(("me/a", "me/b")):
-        store.put(result(name, 0.1 + 0.8 * n), SUITE)
-    assert [row.key for row in refresh(store).rows] == ["me/b", "me/a"]
+    expected = {}
+    for name, share in (("me/a", 0.1), ("me/b", 0.9)):
+        store.put(result(name, share), SUITE)
+        expected[name] = result(name, share).score.value
+    assert scores_of_rows() == expected
     code, out, _ = run(capsys, "index", WHERE)
     assert code == 0
     assert "rows=2" in out
     go_to_another_machine(monkeypatch, tmp_path)
     bucket.requests.clear()
-    assert [row.key for row in refresh(open_store(WHERE)).rows] == ["me/b", "me/a"]
+    assert scores_of_rows() == expected
     assert not [path for _, path in bucket.requests if "outputs" in path], "the index in the bucket is read"
-    open_store(WHERE).put(result("me/a", 1.0), SUITE)
-    assert [row.key for row in refresh(open_store(WHERE)).rows] == ["me/a", "me/b"]
+    store.put(result("me/a", 1.0), SUITE)
+    assert scores_of_rows() == {**expected, "me/a": 1.0}
 
 
 def test_commands_read_results_in_a_bucket(bucket, capsys, tmp_path, monkeypatch):
