@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rewardbench.errors import InputError
+from rewardbench.errors import InputError, Unreachable
 
 if TYPE_CHECKING:
     from huggingface_hub import Discussion
@@ -26,10 +26,6 @@ PASSING = (408, 429)
 
 
 _CACHE_ONLY: ContextVar[bool] = ContextVar("cache_only", default=False)
-
-
-class Unreachable(InputError):
-    """The Hub does not answer, or fails; local data may still be used."""
 
 
 @contextmanager

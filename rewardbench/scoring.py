@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, TypeGuard, Unpack, overload
 
 from rewardbench import scorers
-from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score as score_items
+from rewardbench.engine.shared_cache import open_cache
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
 from rewardbench.scorers.in_memory import name_of, scorer_of
@@ -114,7 +114,7 @@ class LoadedScorer:
     def _score(self, conversations: Sequence[Conversation]) -> list[float]:
         rows = read_in_memory({"messages": conversation} for conversation in conversations)
         items = parse_rows(rows, "the texts", scores_only=True)
-        with Cache() if self._batching.cache else nullcontext() as cache:
+        with open_cache() if self._batching.cache else nullcontext() as cache:
             run = score_items(
                 items,
                 self.scorer,

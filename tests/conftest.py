@@ -110,3 +110,35 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         monkeypatch.setattr("rewardbench.hub.TIMEOUT", 1.0)
         HfApi().create_repo("org/results", repo_type="dataset")
         yield server
+
+
+@pytest.fixture(scope="session")
+def bucket_servers() -> Iterator[Any]:
+    """Run an S3 server on 127.0.0.1."""
+    pytest.importorskip("s3fs", reason="needs s3fs")
+    pytest.importorskip("moto.server", reason="needs moto[s3] and flask-cors")
+    import bucket_server
+
+    with bucket_server.bucket_server() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(bucket_servers: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Return the S3 server, with an empty bucket named `bucket`, and the credentials and copies of a machine."""
+    import fsspec
+    from bucket_server import KEY, SECRET
+
+    names = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_ENDPOINT_URL": bucket_servers.url}
+    names |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": str(tmp_path / "none"), "AWS_PROFILE": ""}
+    names |= {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"), "AWS_EC2_METADATA_DISABLED": "true"}
+    for name, value in {**names, "XDG_CACHE_HOME": str(tmp_path / "machine")}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE")
+    files = fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False)
+    if files.exists("bucket"):
+        files.rm("bucket", recursive=True)
+    files.mkdir("bucket")
+    bucket_servers.faults, bucket_servers.requests[:] = [], []
+    monkeypatch.setattr("rewardbench.paths.objects.WAIT", 0.01)
+    return bucket_servers

@@ -47,6 +47,7 @@ NOT_RUN = {
     "org/": "needs the Hub",
     "Skywork/": "needs the Hub",
     "Qwen/": "needs the Hub; tests/suites/test_hub.py reads the dataset from a double",
+    "s3://": "needs a bucket; tests/store/test_objects.py does it on a double",
     "hf://": "needs the Hub; tests/leaderboard/submissions/test_pull_requests.py does it on a double",
     "rewardbench leaderboard ": "serves until it is stopped; tests/leaderboard does it",
     "rewardbench data verify core": "runs hundreds of programs; tests/suites/test_core_data.py does it",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from rewardbench.console.terminal import echo, echo_json, make_console
 from rewardbench.errors import InputError
 
 if TYPE_CHECKING:
-    from rewardbench.engine.cache import CachedScorer
+    from rewardbench.engine.cache import Cache, CachedScorer
 
 cache = typer.Typer(
     cls=Group,
@@ -31,16 +32,18 @@ def show_cache_command(context: typer.Context, as_json: JsonOption = False) -> N
     if context.invoked_subcommand:
         context.obj = as_json
         return
-    from rewardbench.engine.cache import Cache, default_path
+    from rewardbench.engine.cache import default_path
 
     path = default_path()
     entries: Sequence[CachedScorer] = []
     size = 0
-    if path.exists():
-        with Cache(path) as opened:
+    location: dict[str, object] = {"path": str(path)}
+    with _open_existing() as opened:
+        if opened:
             entries, size = opened.entries(), opened.size()
+            location |= opened.shared()
     totals = {
-        "path": str(path),
+        **location,
         "scores": sum(entry.scores for entry in entries),
         "models": len({entry.model for entry in entries}),
         "bytes": size,
@@ -65,7 +68,6 @@ def prune_command(
     as_json: JsonOption = False,
 ) -> None:
     """Delete scores and answers of judges. With both --model and --older_than, only those that match both."""
-    from rewardbench.engine.cache import Cache, default_path
     from rewardbench.scorers.judge.ledger import Ledger, default_ledger_path
 
     has_filter = model is not None or older_than is not None
@@ -74,8 +76,8 @@ def prune_command(
             "Which scores to delete is not clear: pass --model NAME, --older_than DAYS or both, or only --all."
         )
     pruned = {"pruned": 0}
-    if (path := default_path()).exists():
-        with Cache(path) as opened:
+    with _open_existing() as opened:
+        if opened:
             pruned["pruned"] = opened.prune(model=model, older_than=older_than)
     if (path := default_ledger_path()).exists():
         with Ledger(path) as ledger:
@@ -85,6 +87,14 @@ def prune_command(
     else:
         for name, count in pruned.items():
             echo(f"{name}={count}")
+
+
+def _open_existing() -> AbstractContextManager[Cache | None]:
+    """Open the score cache; return a context manager of None if there is none yet."""
+    from rewardbench.engine.cache import default_path
+    from rewardbench.engine.shared_cache import is_shared, open_cache
+
+    return open_cache() if is_shared() or default_path().exists() else nullcontext()
 
 
 def _count_answers() -> dict[str, object]:

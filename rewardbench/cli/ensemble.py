@@ -72,15 +72,18 @@ def ensemble_command(
     name: Annotated[
         TextOption, flag(ENSEMBLE, "name", "Name of the ensemble; default: ensemble/RULE(model, model, ...)")
     ] = None,
-    output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder to which the result is written")] = "results/",
+    output_dir: Annotated[
+        str, flag(OUTPUT, "output_dir", "Folder or bucket to which the result is written")
+    ] = "results/",
     as_json: JsonOption = False,
 ) -> None:
     """Combine the results of several models on the same data into the result of their ensemble, without any model.
 
     The result is stored like that of a model, and compared with that of the best member.
     """
-    if "://" in output_dir:
-        raise InputError(f"An ensemble is written to a folder, not to {output_dir}: pass a local --output_dir.")
+    from rewardbench.store import open_run_store
+
+    open_run_store(output_dir)  # report a wrong address before the work
     combine_results(results, rule, penalty, standardize, name, output_dir, as_json)
 
 

@@ -111,7 +111,9 @@ class ItemOptions:
 class OutputOptions:
     """Options for what is written and printed."""
 
-    output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder to which results are written")] = "results/"
+    output_dir: Annotated[
+        str, flag(OUTPUT, "output_dir", "Folder or bucket (s3://bucket/prefix) to which results are written")
+    ] = "results/"
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the result as JSON instead of a table")] = False
     version: Annotated[bool, flag(OUTPUT, "version", "Print the version")] = False
 
@@ -354,13 +356,12 @@ def _hub_user(model: str, hub: HubOptions) -> str:
 
 def _push(hub: HubOptions, result: Result, path: str, user: str) -> dict[str, str]:
     """Push the result as requested; return the addresses by name."""
-    from pathlib import Path
-
     from rewardbench.results import export
+    from rewardbench.results.remote import local_result
 
     pushed = {}
     if hub.push_results_to_hub:
-        pushed["pushed"] = export.push_results(Path(path), hub.hf_entity or user, hub.hf_name)
+        pushed["pushed"] = export.push_results(local_result(path), hub.hf_entity or user, hub.hf_name)
     if hub.upload_model_metadata_to_hf:
         pushed["card"] = export.write_card(result)
     return pushed

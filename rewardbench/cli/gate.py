@@ -26,6 +26,7 @@ from rewardbench.cli.process import set_up_scoring
 from rewardbench.console.terminal import echo, echo_json, make_console, printable
 from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
+from rewardbench.paths.objects import is_object_address
 
 if TYPE_CHECKING:
     from rewardbench.comparison.gate import Decision, Limits
@@ -91,7 +92,7 @@ def evaluate_and_gate_command(
     model: Annotated[str, flag(MODEL, "model", "Candidate: folder of a checkpoint, or a Hub id")],
     baseline: BaselineOption,
     dataset: Annotated[str, flag(DATA, "dataset", "Dataset of the baseline")] = "core",
-    output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder of the candidate's result")] = "results/",
+    output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder or bucket of the candidate's result")] = "results/",
     model_options: ModelOptions,
     data: DataOptions,
     run: RunOptions,
@@ -99,7 +100,7 @@ def evaluate_and_gate_command(
 ) -> None:
     """Score a checkpoint, store the result, and gate it against the baseline: one step of a CI job."""
     gate.limits()  # report a wrong limit before hours of scoring
-    if not Path(baseline).is_file():
+    if not is_object_address(baseline) and not Path(baseline).is_file():
         raise InputError(f"There is no result at {baseline}: pass the .json of the baseline.")
     spec = options.model_spec(model, model_options, run)
     _decide(baseline, _score(spec, dataset, data, output_dir), gate)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rewardbench.store.base import Store
 
 STORE = "Store"
-STORE_HELP = "Folder of results, or hf://datasets/org/name"
+STORE_HELP = "Folder of results, s3://bucket/prefix, or hf://datasets/org/name"
 CODES = {"passed": 0, "refused": 1, "flagged": 3}
 
 

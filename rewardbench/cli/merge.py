@@ -14,7 +14,9 @@ from rewardbench.console.terminal import echo, echo_json, make_console
 
 def merge_command(
     shards: Annotated[list[str], typer.Argument(help="Shard files (.shard), and folders that contain them")],
-    output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder to which results are written")] = "results/",
+    output_dir: Annotated[
+        str, flag(OUTPUT, "output_dir", "Folder or bucket to which results are written")
+    ] = "results/",
     dataset: Annotated[
         TextOption, flag(DATA, "dataset", "Path of the data here; default: the path from which it was scored")
     ] = None,

@@ -59,7 +59,7 @@ class PlanOptions:
         False
     )
     output_dir: Annotated[
-        TextOption, flag(OUTPUT, "output_dir", "Folder of results; default: that of the plan, else results/")
+        TextOption, flag(OUTPUT, "output_dir", "Folder or bucket of results; default: that of the plan, else results/")
     ] = None
     plot: Annotated[
         TextOption,
@@ -171,10 +171,12 @@ def _print_estimates(sweep: Sweep, as_json: bool) -> None:
 
 def _print_outcomes(sweep: Sweep, outcomes: Sequence[RowOutcome], plot: str | None, as_json: bool) -> None:
     """Draw the curves, and print the table and the counts."""
+    from rewardbench.store import LocalStore
     from rewardbench.sweep.report import draw_curves, outcome_lines, outcome_table, outcomes_json
 
-    picture = plot or str(sweep.store.root / CURVE)
-    is_drawn = bool(plot or find_spec("matplotlib")) and draw_curves(outcomes, picture)
+    folder = sweep.store.root if isinstance(sweep.store, LocalStore) else None  # a bucket gets no plot
+    picture = plot or (str(folder / CURVE) if folder else "")
+    is_drawn = bool(plot or (picture and find_spec("matplotlib"))) and draw_curves(outcomes, picture)
     if as_json:
         echo_json({**outcomes_json(outcomes, sweep.renderings_count), "plot": picture if is_drawn else None})
         return

@@ -17,7 +17,7 @@ from rewardbench.manifest import describe_environment, note_on_ties, note_on_uns
 from rewardbench.metrics import is_scored, labels_steps, summarize
 from rewardbench.models.fingerprint import digest
 from rewardbench.results.scored import ModelScores
-from rewardbench.store import LocalStore
+from rewardbench.store import open_run_store
 from rewardbench.store.local import reject_model_name
 from rewardbench.types import Estimate, ItemScores, Result, Suite
 
@@ -53,7 +53,7 @@ class Ensemble:
         Raises:
             InputError: if the folder cannot be written.
         """
-        return LocalStore(fspath(folder)).put(self.result, self.suite)
+        return open_run_store(fspath(folder)).put(self.result, self.suite)
 
 
 def ensemble(

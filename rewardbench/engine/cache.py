@@ -5,6 +5,7 @@ The cache is one SQLite file, which several processes of one machine may share.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -15,7 +16,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rewardbench.engine.segments import KEY_BYTES
 from rewardbench.paths import cache_dir, home_path
+from rewardbench.paths.objects import is_object_address
 from rewardbench.paths.sqlite import FileFormat, SqliteFile
 from rewardbench.types import Score
 
@@ -33,8 +36,7 @@ FORMAT = FileFormat("score cache", application=0x72774263, version=1, tables=TAB
 CHUNK = 900
 """Keys per query: every version of SQLite takes 999 variables."""
 
-KEY_BYTES = 16
-"""Bytes of the key of a request."""
+FILE_NAME = "scores.sqlite"
 
 DAY = 86_400
 """Seconds of a day."""
@@ -56,10 +58,14 @@ class CachedScorer:
 
 
 def default_path() -> Path:
-    """Return the path in `$REWARDBENCH_CACHE`, or else `rewardbench/scores.sqlite` in the user's cache folder."""
-    if path := os.environ.get("REWARDBENCH_CACHE"):
-        return home_path(path)
-    return cache_dir() / "scores.sqlite"
+    """Return the path in `$REWARDBENCH_CACHE`, or else `rewardbench/scores.sqlite` in the user's cache folder.
+
+    Of a cache in a bucket, it is the path of its copy on this machine.
+    """
+    location = os.environ.get("REWARDBENCH_CACHE", "")
+    if is_object_address(location):
+        return cache_dir() / "shared" / hashlib.sha256(location.encode()).hexdigest()[:16] / FILE_NAME
+    return home_path(location) if location else cache_dir() / FILE_NAME
 
 
 class Cache(SqliteFile):
@@ -118,6 +124,13 @@ class Cache(SqliteFile):
             row = self._scorer_id(scorer)
             values = ((row, key, _to_column(score)) for key, score in scores.items())
             db.executemany("INSERT OR IGNORE INTO scores VALUES (?, ?, ?)", values)
+
+    def shared(self) -> dict[str, object]:
+        """Return where the cache is shared, and how many scores are not uploaded yet; empty for a local cache."""
+        return {}
+
+    def flush(self) -> None:
+        """Share new scores with other machines; a cache of this machine alone does nothing."""
 
     def plan(self, run: str) -> list[list[bytes]] | None:
         """Return the batches of an unfinished run, as lists of keys; None if none are stored."""

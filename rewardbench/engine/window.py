@@ -72,6 +72,7 @@ class StageWindow:
             self.cache.store(self.scorer_digest, scores)
 
     def finish(self) -> None:
-        """Delete the stored plan, once all batches are computed."""
+        """Delete the stored plan, once all batches are computed, and share their scores."""
         if self.cache:
             self.cache.delete_plan(self.id)
+            self.cache.flush()

@@ -18,7 +18,7 @@ from rewardbench.results.scored import ModelScores
 from rewardbench.scorers.in_memory import name_of, scorer_of
 from rewardbench.scorers.options import sort_options, with_options
 from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings
-from rewardbench.store import LocalStore
+from rewardbench.store import open_run_store
 from rewardbench.suites import suite_of_rows
 from rewardbench.suites.in_memory import read_in_memory
 from rewardbench.types import Result, Suite
@@ -85,7 +85,7 @@ class Evaluation(Result):
         Raises:
             InputError: if the folder cannot be written.
         """
-        return LocalStore(os.fspath(folder)).put(self, self.data)
+        return open_run_store(os.fspath(folder)).put(self, self.data)
 
 
 @with_options(ModelSpec, Settings)

@@ -14,7 +14,7 @@ from rewardbench.console.strict_json import dump
 from rewardbench.console.terminal import make_console
 from rewardbench.engine.views import check_any_scored
 from rewardbench.errors import InputError
-from rewardbench.evaluation.runs import DrawFresh, fresh_folder, load_data, local_store, summarize_run
+from rewardbench.evaluation.runs import DrawFresh, fresh_folder, load_data, summarize_run
 from rewardbench.evaluation.shard_files import (
     LOCAL_MODEL_SETTINGS,
     LOCAL_SETTINGS,
@@ -27,7 +27,8 @@ from rewardbench.metrics import rule_of
 from rewardbench.paths import home_path
 from rewardbench.results.read import SHARD_SUFFIX
 from rewardbench.settings import Inputs, ModelSpec, Settings
-from rewardbench.store import LocalStore
+from rewardbench.store import open_run_store
+from rewardbench.store.base import RunStore
 from rewardbench.types import ItemScores, Result, Suite
 
 HARDWARE = ("threads", "device")
@@ -56,7 +57,7 @@ def merge_shards(
     Raises:
         InputError: if a shard is missing, doubled, damaged, or of another run.
     """
-    store = local_store(folder)
+    store = open_run_store(folder)
     runs = sort_runs(map(ShardFile.read, find_shards(paths)))
     for shards in runs:
         yield _merge_run(shards, store, dataset, draw_fresh, console)
@@ -168,7 +169,7 @@ def _flatten(value: object, name: str = "") -> Iterator[tuple[str, object]]:
 
 def _merge_run(
     shards: Sequence[ShardFile],
-    store: LocalStore,
+    store: RunStore,
     dataset: str | None,
     draw_fresh: DrawFresh | None,
     console: Console | None,

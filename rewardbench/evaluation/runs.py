@@ -13,8 +13,8 @@ from rewardbench.console.progress import ScoringBar
 from rewardbench.console.terminal import make_console
 from rewardbench.engine.backends.base import Workers
 from rewardbench.engine.backends.torchrun import is_first
-from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import WINDOW, ScoringRun, score, unchanged
+from rewardbench.engine.shared_cache import check_cache, open_cache
 from rewardbench.engine.views import check_any_scored, check_view
 from rewardbench.errors import InputError
 from rewardbench.evaluation.workers import choose_workers
@@ -23,7 +23,7 @@ from rewardbench.metrics import gap, rule_of, with_threshold
 from rewardbench.results import assemble, with_calibration
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import Settings
-from rewardbench.store import LocalStore, open_store
+from rewardbench.store import open_run_store
 from rewardbench.store.local import reject_model_name
 from rewardbench.suites import load_inputs
 from rewardbench.suites.fresh import FRESH_SUITES, load_fresh_draw
@@ -200,17 +200,17 @@ def run_suites(
 
     Args:
         runs: settings of each run, which differ in the data only.
-        folder: folder of results; a Hub dataset is rejected.
+        folder: folder or bucket of results; a Hub dataset is rejected.
         console: where the progress bar is drawn; stderr by default.
         draw_fresh: builds the fresh draw of a suite.
 
     Yields:
-        Each result and the path of its summary; nothing in a process of torchrun other than rank 0.
+        Each result and the path or address of its summary; nothing in a process of torchrun other than rank 0.
 
     Raises:
         InputError: for bad input, and before scoring if the folder cannot be written.
     """
-    store = local_store(folder)
+    store = open_run_store(folder)
     loaded = load_for_all(runs)
     for settings in runs:
         with store.draft() as draft:
@@ -221,29 +221,17 @@ def run_suites(
             yield result, path
 
 
-def local_store(folder: str) -> LocalStore:
-    """Return the store in a folder.
-
-    Raises:
-        InputError: if it is not a folder of this machine.
-    """
-    store = open_store(folder)
-    if not isinstance(store, LocalStore):
-        raise InputError(
-            f"A run writes to a folder, not to {folder}: pass a local --output_dir, then rewardbench submit."
-        )
-    return store
-
-
 def load_for_all(runs: Sequence[Settings]) -> Scorer | None:
     """Check the model of several runs, and load it if all of them can use it: no judge, and no server.
 
     Raises:
-        InputError: if the model cannot be stored, or the processes cannot start.
+        InputError: if the model cannot be stored, the cache cannot be read, or the processes cannot start.
     """
     model = runs[0].model
     reject_model_name(model.model)
     choose_workers(runs[0])
+    if runs[0].cache:
+        check_cache()
     if len(runs) > 1 and not (model.judge or model.server):
         return load_scorer(model, runs[0].cache)
     return None
@@ -279,7 +267,7 @@ def score_items(
         population: items from which the sample for the batch noise is drawn; None: those that are scored.
     """
     with (
-        Cache() if settings.cache and is_first() else nullcontext() as cache,
+        open_cache() if settings.cache and is_first() else nullcontext() as cache,
         ScoringBar(console or make_console(stderr=True), scorer.status) as bar,
     ):
         return score(

@@ -19,7 +19,6 @@ from rewardbench.evaluation.runs import (
     fresh_folder,
     load_data,
     load_for_all,
-    local_store,
     score_items,
 )
 from rewardbench.evaluation.shard_files import ShardFile, ShardHeader, describe_shard, shard_name, to_record
@@ -29,6 +28,7 @@ from rewardbench.manifest import ScorerFacts
 from rewardbench.results import dump
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import Settings
+from rewardbench.store import LocalStore, open_run_store
 from rewardbench.store.atomic import Draft
 from rewardbench.suites.stdin import STDIN
 from rewardbench.types import Item, ItemScores, Scorer, Suite
@@ -54,7 +54,9 @@ def score_shards(
     shard = Shard.parse(str(runs[0].shard))
     if any(settings.dataset == STDIN for settings in runs):
         raise InputError("A shard of standard input cannot be merged, which reads the data again: pass a file.")
-    store = local_store(folder)
+    store = open_run_store(folder)
+    if not isinstance(store, LocalStore):
+        raise InputError(f"A shard is written to a folder, not to {folder}: pass a local --output_dir, then merge.")
     loaded = load_for_all(runs)
     for settings in runs:
         with store.draft() as draft:

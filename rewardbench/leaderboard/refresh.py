@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from rewardbench.errors import InputError
-from rewardbench.hub import Unreachable
+from rewardbench.errors import InputError, Unreachable
 from rewardbench.leaderboard.index import encode_index, read_credits, read_index
 from rewardbench.leaderboard.rows import compute_row, rank_rows
 from rewardbench.leaderboard.types import Board, Credits, LeaderboardRow

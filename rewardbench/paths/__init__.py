@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from threading import get_ident
 from typing import TypeVar
 
 from rewardbench.errors import InputError
@@ -72,7 +73,7 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
         InputError: if the file cannot be written.
     """
     path = home_path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "replace"))

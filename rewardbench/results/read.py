@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from rewardbench.errors import InputError
 from rewardbench.results import parquet
 from rewardbench.results.files import OUTPUTS_HASH, SCHEMA, outputs_path, spare_path, summary_path, table_path
+from rewardbench.results.remote import local_result
 from rewardbench.results.schema import EstimateRecord, ResultSummary, SummaryHeader
 from rewardbench.results.schema_errors import describe_first_error
 from rewardbench.results.types import (
@@ -33,12 +34,12 @@ SHARD_SUFFIX = ".shard"
 
 
 def read_result(path: str | Path) -> Result:
-    """Read a result: the summary at `path`, and its per-item scores from the file next to it.
+    """Read a result, also of a bucket: the summary at `path`, and its per-item scores from the file next to it.
 
     Raises:
         InputError: if a file is missing or damaged.
     """
-    path = Path(path)
+    path = local_result(path)
     data = read_summary(path)
     with translate_parse_errors(path):
         summary = ResultSummary.model_validate(data)

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from rewardbench import results
 from rewardbench.errors import InputError
-from rewardbench.paths import home_path
 from rewardbench.results.judges import protocol_of
 from rewardbench.results.read import read_step_scores
+from rewardbench.results.remote import local_result
 from rewardbench.results.schema import RulesRecord
 from rewardbench.results.types import (
     JsonObject,
@@ -66,14 +66,14 @@ def read_scored(path: str | Path, scores_only: bool = False, repeated_ids: bool 
     """Read the scores of a model.
 
     Args:
-        path: a summary, or a file of per-item rows.
+        path: a summary, also of a bucket (`s3://bucket/results/org/model.json`), or a file of per-item rows.
         scores_only: read the rows of a summary as untrusted ones: within limits, and without texts.
         repeated_ids: accept repeated ids; each row that has one then gets its row number in its id.
 
     Raises:
         InputError: if it is not a file of scores, or contains an item twice.
     """
-    path = home_path(path)
+    path = local_result(path)
     summary, rows = _read(path, scores_only)
     return to_model_scores(path, summary, rows, repeated_ids)
 

@@ -106,6 +106,19 @@ class Draft:
         for answer in item_scores.answers:
             self.answers.write(results.dump(answer))
 
+    def fill(self, result: Result, suite: Suite) -> None:
+        """Write the rows and the answers of a result; its items must contain their texts."""
+        by_id = {item_scores.id: item_scores for item_scores in result.items}
+        for item in suite.items:
+            self.add(item, by_id[item.id], rule_of(suite, item.subset))
+
+    def finish(self, result: Result) -> SummaryJson:
+        """Flush the files to the disk, and return the summary of their result, which contains their hashes."""
+        summary: SummaryJson = {**results.to_summary(result), results.OUTPUTS_HASH: self.rows.finish()}
+        if not self.answers.is_empty():
+            summary[results.ANSWERS_HASH] = self.answers.finish()
+        return summary
+
     def discard(self) -> None:
         """Delete the files, unless a result has taken them."""
         self.answers.discard()
@@ -145,27 +158,18 @@ def write_result(path: Path, result: Result, suite: Suite, draft: Draft | None) 
         draft: rows and answers that have been written already; None: they are taken from the items of the result.
     """
     if draft is None:
-        draft = _draft_of(path.parent, result, suite)
+        draft = Draft(path.parent)
+        draft.fill(result, suite)
     try:
         with _temporary_files(path) as (_, _, summary_file):
-            summary: SummaryJson = {**results.to_summary(result), results.OUTPUTS_HASH: draft.rows.finish()}
+            summary = draft.finish(result)
             files = {draft.rows.path: results.outputs_path(path)}
             if not draft.answers.is_empty():
-                summary[results.ANSWERS_HASH] = draft.answers.finish()
                 files[draft.answers.path] = results.answers_path(path)
             _write_lines(summary_file, [results.dump(summary, indent=2)])
             _move(files, summary_file, path)
     finally:
         draft.discard()
-
-
-def _draft_of(folder: Path, result: Result, suite: Suite) -> Draft:
-    """Write the rows and the answers of a result to a draft; its items must contain their texts."""
-    draft = Draft(folder)
-    by_id = {item_scores.id: item_scores for item_scores in result.items}
-    for item in suite.items:
-        draft.add(item, by_id[item.id], rule_of(suite, item.subset))
-    return draft
 
 
 def write_packed(path: Path, entry: PackedResult) -> None:

@@ -1,17 +1,21 @@
-"""The interface of a store: a local folder or a Hub dataset that contains results."""
+"""The interface of a store: a local folder, a bucket or a Hub dataset that contains results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rewardbench.results import PackedResult
 from rewardbench.types import Result, Suite
 
+if TYPE_CHECKING:
+    from rewardbench.store.atomic import Draft
+
 
 class Store(Protocol):
-    """A local folder or a Hub dataset of results. The key of a result is the path of its summary without `.json`."""
+    """A folder, bucket or Hub dataset of results. The key of a result is the path of its summary without `.json`."""
 
     def put(self, result: Result, suite: Suite) -> str:
         """Write a result atomically, and return where it is."""
@@ -52,3 +56,17 @@ class Store(Protocol):
 
     def list(self) -> list[str]:
         """Return the keys of all results, sorted."""
+
+
+class RunStore(Store, Protocol):
+    """A store to which runs write: the rows are drafted on this machine while a model is scored."""
+
+    def draft(self) -> AbstractContextManager[Draft]:
+        """Context manager: yield a draft for the rows of a run; rows that `put` does not take are deleted.
+
+        Raises:
+            InputError: if results cannot be written to the store.
+        """
+
+    def put(self, result: Result, suite: Suite, draft: Draft | None = None) -> str:
+        """Write a result atomically, with the rows of a draft if there is one; return where it is."""

@@ -6,16 +6,15 @@ Files are read through the cache of the Hub's client, so that they can be read a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rewardbench import hub, results
-from rewardbench.errors import InputError
-from rewardbench.paths import write_whole
+from rewardbench.errors import InputError, Unreachable
 from rewardbench.results import PackedResult
-from rewardbench.store.local import INDEX, VERDICTS, keys_of, with_verdicts
+from rewardbench.store.local import INDEX, VERDICTS, choose_key, keys_of, with_verdicts
+from rewardbench.store.remote import RemoteStore
 from rewardbench.types import Result, Suite
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ raw answers of a judge are in `org/model_answers.jsonl.gz`.
 """
 
 
-class HubStore:
+class HubStore(RemoteStore):
     """Results in a dataset on the Hub. Errors are InputErrors with a one-line message.
 
     Args:
@@ -119,19 +118,11 @@ class HubStore:
             )
         return str(commit.pr_url)
 
-    def get(self, key: str) -> Result:
-        """Read the result with a key."""
-        return results.read_result(self.path(key))
-
-    def list(self) -> list[str]:
-        """Return the keys of all files that may be results, sorted."""
-        return sorted(self.versions())
-
     def versions(self) -> dict[str, str]:
         """Return the keys of all files that may be results, each with a mark that changes when its files change.
 
         Raises:
-            hub.Unreachable: if the Hub cannot be reached.
+            Unreachable: if the Hub cannot be reached.
         """
         self.refresh()
         marks: dict[str, str] = {}
@@ -255,19 +246,6 @@ class HubStore:
         """Commit such a file; `note` is the commit message."""
         self._commit_on_newest(lambda: [_addition(name, content)], note or f"Update {name}")
 
-    def indexes(self) -> Sequence[Path]:
-        """Return the index that this machine made, and the one in the dataset, if they exist."""
-        paths = [self._local_index()] if self._local_index().is_file() else []
-        with suppress(hub.Unreachable):
-            stored = self.load(INDEX)
-            return [*paths, stored] if stored else paths
-        return paths
-
-    def remember(self, index: bytes) -> None:
-        """Save an index on this machine; `save` commits it to the dataset."""
-        with suppress(InputError):
-            write_whole(self._local_index(), index)
-
     def _local_index(self) -> Path:
         from huggingface_hub import constants
 
@@ -299,13 +277,10 @@ class HubStore:
         taken: dict[str, str] = {}
         for summary, *_ in entries:
             identity, keys = results.identity(summary), keys_of(summary)
-            stored = {key: taken.get(key) or self._identity(key) for key in keys}
-            candidates = [key for key in keys if stored[key] == identity] or [
-                key for key in keys if stored[key] is None
-            ]
-            if not candidates:
+            key = choose_key(keys, identity, lambda key: taken.get(key) or self._identity(key))
+            if key is None:
                 raise InputError(f"{keys[-1]} is in the way of this result in {self.repo}; rename it.")
-            taken[candidates[0]] = identity
+            taken[key] = identity
         return list(taken)
 
     def _identity(self, key: str) -> str | None:
@@ -314,7 +289,7 @@ class HubStore:
             return "" if f"{key}.parquet" in self.files else None
         try:
             return results.identity(results.read_summary(self._fetch(f"{key}.json")))
-        except hub.Unreachable:
+        except Unreachable:
             raise
         except InputError:
             return ""

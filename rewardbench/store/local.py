@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
@@ -321,6 +321,25 @@ def keys_of(summary: SummaryJson) -> Sequence[str]:
     identity = results.identity(summary)
     names = (name.name, f"{name.name}.{suite}-{identity[:8]}", f"{name.name}.{suite}-{identity}")
     return [name.with_name(candidate).as_posix() for candidate in names]
+
+
+def choose_key(keys: Sequence[str], identity: str, identity_at: Callable[[str], str | None]) -> str | None:
+    """Return the key of the stored result with an identity, or else the first key that is free; None if none is.
+
+    Args:
+        keys: keys that the result may have.
+        identity: its identity.
+        identity_at: returns the identity of the result with a key: None if the key is free, empty if another file has
+            it.
+    """
+    free = None
+    for key in keys:
+        stored = identity_at(key)
+        if stored == identity:
+            return key
+        if stored is None:
+            free = free or key
+    return free
 
 
 def reject_reserved(key: str) -> None:

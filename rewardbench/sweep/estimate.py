@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from rewardbench.engine.batching import spread
-from rewardbench.errors import InputError
-from rewardbench.hub import Unreachable, download_size, resolve_commit
+from rewardbench.errors import InputError, Unreachable
+from rewardbench.hub import download_size, resolve_commit
 from rewardbench.models.locate import FILES
 from rewardbench.models.metadata import read_metadata
 from rewardbench.models.spec import resolve

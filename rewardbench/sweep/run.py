@@ -14,12 +14,13 @@ from rich.console import Console
 from rewardbench.engine.backends.torchrun import launch
 from rewardbench.errors import InputError
 from rewardbench.evaluation import run
-from rewardbench.evaluation.runs import DrawFresh, fresh_folder, local_store, read_data
+from rewardbench.evaluation.runs import DrawFresh, fresh_folder, read_data
 from rewardbench.models.devices import release
 from rewardbench.results.types import SummaryJson
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.base import BaseScorer
 from rewardbench.settings import Settings
+from rewardbench.store import open_run_store
 from rewardbench.store.local import reject_model_name
 from rewardbench.sweep.plan import SweepPlan, SweepRow
 from rewardbench.sweep.renderings import Renderings
@@ -102,7 +103,7 @@ class Sweep:
             raise InputError("A sweep is one process: start it without torchrun, and pass --num_processes.")
         _reject_names(plan)
         self.plan, self._console, self._log, self._draw_fresh = plan, console, log, draw_fresh
-        self.store = local_store(plan.output_dir)
+        self.store = open_run_store(plan.output_dir)
         self.suites, self.renderings, self.fingerprints = Suites(), Renderings(), Fingerprints()
         self.outcomes: dict[SweepRow, RowOutcome] = {}
         self._stored = StoredResults(self.store)

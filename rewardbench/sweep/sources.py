@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from rewardbench.errors import InputError
-from rewardbench.hub import Unreachable, cached_commit, resolve_commit
+from rewardbench.errors import InputError, Unreachable
+from rewardbench.hub import cached_commit, resolve_commit
 from rewardbench.models.fingerprint import digest
 from rewardbench.models.locate import locate
 from rewardbench.models.spec import resolve

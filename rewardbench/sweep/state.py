@@ -24,7 +24,7 @@ from rewardbench.scorers import load_scorer
 from rewardbench.scorers.base import BaseScorer
 from rewardbench.scorers.heads.registry import GROUP
 from rewardbench.settings import ModelSpec, Settings
-from rewardbench.store import LocalStore
+from rewardbench.store.base import RunStore
 from rewardbench.sweep.sources import RESOLVERS, has_files, source_state, sources_of
 from rewardbench.types import Suite
 
@@ -35,7 +35,7 @@ FIGURE_FLAGS = ("--calibration", "--step_threshold", "--fresh")
 class StoredResults:
     """The results of a store, by what was scored."""
 
-    def __init__(self, store: LocalStore) -> None:
+    def __init__(self, store: RunStore) -> None:
         self._store = store
         self._summaries: dict[str, tuple[str, SummaryJson]] = {}
         for key in store.list():

@@ -505,7 +505,7 @@ REJECTED = {
     "the parts of a run are numbered from 0": ["--shard", "2/2"],
     "A shard has no result: score one model": ["--shard", "0/2", "--model", "baseline/random", "--ensemble", "mean"],
     "A shard of standard input cannot be merged": ["--shard", "0/2", "--dataset", "-"],
-    "A run writes to a folder, not to": ["--shard", "0/2", "--output_dir", "hf://datasets/org/results"],
+    "A run writes to a folder or a bucket, not to": ["--shard", "0/2", "--output_dir", "hf://datasets/org/results"],
 }
 
 

@@ -17,7 +17,7 @@ from rewardbench.analysis.figures import short_name
 from rewardbench.analysis.judge_cost.counts import flops
 from rewardbench.comparison.compare import ComparedResult
 from rewardbench.errors import InputError
-from rewardbench.paths import home_path
+from rewardbench.results.remote import local_result
 from rewardbench.results.scored import ModelScores
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Item, View
@@ -112,7 +112,7 @@ def read_manifest(result: ComparedResult, scored: ModelScores) -> Mapping[str, o
     manifest = getattr(result, "manifest", None)
     if isinstance(manifest, Mapping):
         return manifest
-    return results.read_manifest(home_path(fspath(result)) if isinstance(result, str | PathLike) else scored.path)
+    return results.read_manifest(local_result(fspath(result)) if isinstance(result, str | PathLike) else scored.path)
 
 
 def _mapping(record: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -98,7 +98,7 @@ def _from_results(inputs: Sequence[ComparedResult]) -> list[SizedModel]:
     suites: dict[tuple[str, str], str] = {}
     for compared in inputs:
         if isinstance(compared, str | PathLike):
-            result = read_result(home_path(fspath(compared)))
+            result = read_result(fspath(compared))
         elif isinstance(compared, Result):
             result = compared
         else:

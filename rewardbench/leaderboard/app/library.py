@@ -22,7 +22,8 @@ from rewardbench.leaderboard.rows import with_known_rules
 from rewardbench.leaderboard.types import Board, Credits, LeaderboardRow
 from rewardbench.results import SummaryJson
 from rewardbench.results.scored import ModelScores, read_scored
-from rewardbench.store import LocalStore, open_store
+from rewardbench.store import open_store
+from rewardbench.store.hub import HubStore
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
 from rewardbench.types import Item
@@ -47,7 +48,7 @@ class Library:
     def __init__(self, location: str, board: Board | None = None, writable: bool = False) -> None:
         self.location = location
         self.store = open_store(location)
-        self.takes_files = writable or not isinstance(self.store, LocalStore)
+        self.takes_files = writable or isinstance(self.store, HubStore)
         """Whether the page accepts submissions: to the Hub by pull request, to a folder only if `writable`."""
         self.building = threading.BoundedSemaphore(MOST_BUILT)
         self._pages: OrderedDict[Hashable, Page] = OrderedDict()

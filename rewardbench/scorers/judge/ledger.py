@@ -19,6 +19,7 @@ from typing import Literal
 import psutil
 
 from rewardbench.paths import cache_dir, home_path
+from rewardbench.paths.objects import is_object_address
 from rewardbench.paths.sqlite import FileFormat, SqliteFile
 from rewardbench.scorers.judge.answers import Answer
 
@@ -80,8 +81,12 @@ class AnswerCount:
 
 
 def default_ledger_path() -> Path:
-    """Return `answers.sqlite` in the folder of `$REWARDBENCH_CACHE`, or else in the user's cache folder."""
-    if path := os.environ.get("REWARDBENCH_CACHE"):
+    """Return `answers.sqlite` in the folder of `$REWARDBENCH_CACHE`, or else in the user's cache folder.
+
+    Answers stay on this machine, even if the score cache is in a bucket.
+    """
+    path = os.environ.get("REWARDBENCH_CACHE")
+    if path and not is_object_address(path):
         return home_path(path).with_name(FILE_NAME)
     return cache_dir() / FILE_NAME
 
