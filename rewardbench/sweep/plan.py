@@ -164,7 +164,8 @@ def build_plan(lists: PlanLists, options: RowOptions | None = None) -> SweepPlan
     rows: dict[SweepRow, None] = {}
     for entry in lists.models:
         names, is_judge, model_options = _read_model(entry, place)
-        revisions = _pop_list(model_options, "revisions", lists.revisions, place)
+        common = () if "revision" in model_options else lists.revisions
+        revisions = _pop_list(model_options, "revisions", common, place)
         datasets = _pop_list(model_options, "datasets", lists.datasets or ["core"], place)
         check_names(model_options, f"{names[0]} in {place}")
         for name, revision, dataset in product(names, revisions or [None], datasets):

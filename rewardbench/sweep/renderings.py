@@ -53,10 +53,6 @@ class Renderings:
         self.rendered += 1
         self._db.execute("INSERT OR IGNORE INTO requests VALUES (?, ?)", (key, request.encode()))
 
-    def close(self) -> None:
-        """Delete all requests."""
-        self._db.close()
-
 
 class _SharedChat:
     """Converts texts as a chat does, and looks up first what an equal chat converted."""

@@ -49,6 +49,13 @@ def test_options_of_a_model_and_of_a_dataset_override_the_defaults(write):
     assert judge.settings.protocol == "core"
 
 
+def test_revisions_of_the_plan_are_those_of_models_without_their_own():
+    models = ["a", {"model": "b", "revision": "r"}, {"model": "c", "revisions": []}]
+    rows = build_plan(PlanLists(models, revisions=["x", "y"])).rows
+    revisions = [(row.model.model, row.model.revision) for row in rows]
+    assert revisions == [("a", "x"), ("a", "y"), ("b", "r"), ("c", None)]
+
+
 def test_options_of_the_command_line_win():
     lists = PlanLists([{"model": "m", "limit": 5}], defaults={"batch_size": 2})
     (row,) = build_plan(lists, {"limit": 7, "torch_dtype": "float64"}).rows

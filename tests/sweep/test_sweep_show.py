@@ -13,7 +13,7 @@ from rewardbench.store import LocalStore
 
 CHECKPOINTS, PAIRS = 12, 400
 SUITES = ("a", "b", "c")
-COMMANDS = 6
+COMMANDS = 3
 """Single commands that are timed, of the 36."""
 
 pytestmark = pytest.mark.slow

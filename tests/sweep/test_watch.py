@@ -98,3 +98,19 @@ def test_the_command_scores_the_checkpoints_of_a_folder(model_folder, tmp_path, 
     with pytest.raises(SystemExit):
         main(arguments)
     assert "scored=0\nstored=2\n" in capfd.readouterr().out
+
+
+def test_ctrl_c_ends_the_watch_with_the_table(model_folder, tmp_path, monkeypatch, capfd):
+    from rewardbench.cli.main import main
+
+    def watch_until_ctrl_c(folder, until):
+        yield model_folder(seed=10)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rewardbench.sweep.watch.watch", watch_until_ctrl_c)
+    write_pairs(tmp_path / "pairs.jsonl", 4)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(["sweep", "--watch", "run", "--datasets", "pairs.jsonl", "--device", "cpu"])
+    assert stop.value.code == 0
+    assert "rows=1\nscored=1\n" in capfd.readouterr().out
