@@ -39,19 +39,16 @@ class SideProcess:
         """Start the process and wait for its first scores; `first_seconds` is the time until then.
 
         Raises:
-            Unavailable: If it ends early.
+            Unavailable: If it cannot be started, or ends early.
         """
         self.name = name
-        inherited = {key: value for key, value in os.environ.items() if key not in (*COUNTS, *WAITS)}
+        environment = {**inherited_variables(name), "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
         start = time.perf_counter()
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**inherited, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"},
-        )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        try:
+            self._process = subprocess.Popen(command, text=True, env=environment, **pipes)
+        except OSError as error:
+            raise Unavailable(f"There is no Python at {command[0]}: {error.strerror}.") from None
         try:
             self._request(job)
         except Unavailable:
@@ -74,6 +71,14 @@ class SideProcess:
         """Kill the process, which has nothing to save."""
         self._process.kill()
         self._process.communicate()
+
+
+def inherited_variables(name: str) -> dict[str, str]:
+    """Return the environment of a side: threads wait as it chooses, and another Python finds its own packages."""
+    variables = {key: value for key, value in os.environ.items() if key not in (*COUNTS, *WAITS)}
+    if name == "published":
+        variables = {key: value for key, value in variables.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    return variables
 
 
 @contextmanager
