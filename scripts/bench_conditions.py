@@ -133,8 +133,8 @@ def to_row(item: Item) -> dict[str, object]:
 def side_commands(published_python: str | None) -> dict[str, list[str]]:
     """Return the command of each side that can run here."""
     scripts = Path(__file__).parent
-    own = [sys.executable, str(scripts / "bench_conditions_side.py")]
-    commands = {"floor": [*own, "floor"], "ours": [*own, "ours"]}
+    side = [sys.executable, str(scripts / "bench_conditions_side.py")]
+    commands = {"floor": [*side, "floor"], "ours": [*side, "ours"]}
     if published_python:
         commands["published"] = [published_python, str(scripts / "bench_published.py")]
     return commands

@@ -108,5 +108,6 @@ def test_the_manifest_records_threads_outside_of_the_fingerprint(monkeypatch):
 
 def test_the_command_looks_for_garbage_less_often_and_imports_change_nothing():
     show = "import gc\nprint(gc.get_threshold()[0])"
-    assert run(COMMAND + show).stdout.splitlines()[-1] == str(COLLECT_AFTER)
+    at_exit = "import atexit, gc\natexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
+    assert run(at_exit + COMMAND + show).stdout.splitlines()[-2:] == [str(COLLECT_AFTER), "True"]
     assert int(run("import rewardbench, rewardbench.evaluation, rewardbench.cli.main\n" + show).stdout) < COLLECT_AFTER
