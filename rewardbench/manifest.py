@@ -171,7 +171,7 @@ def describe_environment() -> dict[str, object]:
     names = ("rewardbench", "torch", "transformers", "tokenizers", "datasets", "huggingface_hub", "numpy")
     environment: dict[str, object] = {name: version(name) for name in names}
     environment.update(python=platform.python_version(), platform=platform.platform(), cpus=os.cpu_count())
-    environment["threads"] = describe_threads()
+    environment["thread_settings"] = describe_threads()
     return environment
 
 

@@ -6,7 +6,6 @@ This changes the whole process, so only commands do it, never a library call. Wh
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 
@@ -69,11 +68,8 @@ def _read_words(path: Path) -> list[str]:
 
 
 def describe_threads() -> dict[str, object]:
-    """Return what a manifest records: usable CPUs, threads of torch, and the variables and the quota that are set."""
+    """Return what a manifest records: the usable CPUs, and the variables and the quota that are set."""
     settings: dict[str, object] = {"usable_cpus": usable_cpus()}
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        settings["intra_op"] = torch.get_num_threads()
     quota = cpu_quota()
     if quota is not None:
         settings["cpu_quota"] = quota

@@ -100,10 +100,10 @@ def test_the_manifest_records_threads_outside_of_the_fingerprint(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     result, _ = evaluation.run(Settings(model=ModelSpec("baseline/longest"), dataset="core", limit=2, cache=False))
-    threads = result.manifest["environment"]["threads"]
+    threads = result.manifest["environment"]["thread_settings"]
     assert (threads["OMP_NUM_THREADS"], threads["OMP_WAIT_POLICY"]) == ("3", "PASSIVE")
     assert threads["usable_cpus"] == usable_cpus() >= 1
-    assert "threads" not in result.manifest["fingerprint"]
+    assert "thread_settings" not in result.manifest["fingerprint"]
 
 
 def test_the_command_looks_for_garbage_less_often_and_imports_change_nothing():
