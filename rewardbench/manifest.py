@@ -13,6 +13,7 @@ from typing import Any
 
 from rewardbench.engine.loop import ScoringRun
 from rewardbench.engine.noise import count_within_noise, is_exact
+from rewardbench.engine.threads import describe_threads
 from rewardbench.metrics import is_scored, rule_of
 from rewardbench.metrics.steps import best_threshold
 from rewardbench.models.fingerprint import digest
@@ -164,12 +165,13 @@ def _note_on_threshold(suite: Suite, items: Sequence[ItemScores]) -> list[str]:
 
 
 def describe_environment() -> dict[str, object]:
-    """Return the versions of Python and of libraries, the platform, and the number of CPUs."""
+    """Return the versions of Python and of libraries, the platform, the number of CPUs, and the threads."""
     from importlib.metadata import version
 
     names = ("rewardbench", "torch", "transformers", "tokenizers", "datasets", "huggingface_hub", "numpy")
     environment: dict[str, object] = {name: version(name) for name in names}
     environment.update(python=platform.python_version(), platform=platform.platform(), cpus=os.cpu_count())
+    environment["thread_settings"] = describe_threads()
     return environment
 
 

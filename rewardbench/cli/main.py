@@ -34,8 +34,9 @@ from rewardbench.cli.score import score_command
 from rewardbench.cli.show import show_command
 from rewardbench.cli.sweep import sweep_command
 from rewardbench.console.terminal import accept_any_text, echo, printable
+from rewardbench.engine.threads import set_threads
 from rewardbench.errors import InputError
-from rewardbench.processes import end_on_signals, end_with_parent
+from rewardbench.processes import collect_rarely, end_on_signals, end_with_parent
 
 if TYPE_CHECKING:
     from typer._click import Command
@@ -130,8 +131,9 @@ INTERRUPTED = 130
 
 
 def _set_up_process() -> None:
-    """Set what only a command may set for its whole process: signals, and how OpenMP threads wait."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    """Set what only a command may set for its whole process: signals, garbage collection, and threads."""
+    collect_rarely()
+    set_threads()
     end_on_signals()
     if "TORCHELASTIC_RUN_ID" in os.environ:  # a rank of torchrun must not outlive it
         end_with_parent()
