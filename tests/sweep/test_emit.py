@@ -26,7 +26,7 @@ LABEL = "line one\nline `two` \\ END_OF_REWARDBENCH_JOB"
 VALUE = "a 'b' \"c\" $(d) $$ ü"
 OPTIONS = {
     "slurm": {"partition": "gpu"},
-    "skypilot": {"infra": "aws", "use_spot": True},
+    "skypilot": {"infra": "aws", "use_spot": True, "file_mounts": {"/shared": "s3://bucket"}},
     "hf-jobs": {"volume": "hf://buckets/org/sweep:/sweep"},
     "k8s": {"claim": "shared"},
 }
@@ -73,12 +73,13 @@ class Machine:
         )
         (self.bin / name).chmod(0o755)
 
-    def bash(self, script, *arguments, **environment):
+    def bash(self, script, **environment):
         """Run a script; return the recorded calls of rewardbench, or of the tools that submit."""
         for path in self.calls.iterdir():
             path.unlink()
         environment = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HF_TOKEN": "secret-value", **environment}
-        process = subprocess.run(["bash", *arguments, "-c", script], env=environment, capture_output=True, text=True)
+        (self.bin / "script").write_text(script)
+        process = subprocess.run(["bash", self.bin / "script"], env=environment, capture_output=True, text=True)
         self.code = process.returncode
         calls = [path.read_text().split("\0")[:-1] for path in sorted(self.calls.glob("*.argv"))]
         return [call for call in calls if call[0] != "find"]
@@ -246,6 +247,15 @@ def test_slurm_arrays_have_equal_resources_and_the_merge_waits(machine):
     assert machine.code != 0
 
 
+def test_the_script_of_an_indexed_job_is_an_argument_that_linux_accepts():
+    _, text = build("k8s", [f"org/rm-{number}" for number in range(201)])
+    manifests = list(yaml.safe_load_all(text))
+    assert [manifest["spec"]["completions"] for manifest in manifests] == [100, 100, 1]
+    for manifest in manifests:
+        script = manifest["spec"]["template"]["spec"]["containers"][0]["command"][2]
+        assert len(script.encode()) < 128 * 1024
+
+
 def test_long_arrays_are_divided(machine):
     job, text = build("slurm", [f"org/rm-{number}" for number in range(1001)])
     submissions = machine.bash(text)
@@ -281,7 +291,9 @@ def test_the_command_line_of_hugging_face_jobs_accepts_the_job(machine):
     assert "a100x4" in process.stdout
 
 
-@pytest.mark.parametrize("text", [VALUE, LABEL, "a: b # c", "on", "1e3", "- x", " a \n b\t\n", "\x85\u2028", "é\u0301"])
+@pytest.mark.parametrize(
+    "text", [VALUE, LABEL, "a: b # c", "on", "1e3", "- x", " a \n b\t\n", "\x85\u2028\r\n", "é\u0301"]
+)
 def test_texts_read_back_equal_from_yaml(text):
     assert yaml.safe_load(dump_yaml({"key": [text]})) == {"key": [text]}
 
@@ -323,7 +335,7 @@ def test_the_plan_has_resources_and_options_of_jobs(tmp_path, monkeypatch, capfd
     ("target", "models", "jobs", "message"),
     [
         ("slurm", ["tiny-rm"], {"slurm": {"partition": "a b"}}, "partition of slurm is 'a b', which a #SBATCH line"),
-        ("slurm", ["tiny-rm"], {"slurm": {"partion": "a"}}, "no key 'partion': did you mean partition"),
+        ("slurm", ["tiny-rm"], {"slurm": {"partitions": "a"}}, "no key 'partitions': did you mean partition"),
         ("slurm", ["tiny-rm"], {"setpu": []}, "no key 'setpu': did you mean setup"),
         ("slurm", ["tiny-rm"], {"name": "my job"}, "name of jobs is 'my job'"),
         (
@@ -338,8 +350,9 @@ def test_the_plan_has_resources_and_options_of_jobs(tmp_path, monkeypatch, capfd
         ("slurm", [{"model": "m", "resources": {"memory": "x"}}], {}, "memory of m is 'x'"),
         ("skypilot", ["tiny-rm", {"model": "m", "resources": {"gpus": 3}}], {}, "SkyPilot gives all jobs of a file"),
         ("hf-jobs", [{"model": "m", "resources": {"gpus": 3}}], {}, "no hardware with 3 × a100: a100 has 1, 4, 8 GPUs"),
-        ("hf-jobs", ["m"], {"hf-jobs": {}}, "is lost when a Hugging Face Job ends"),
-        ("k8s", ["m"], {"k8s": {}}, "is lost when a pod ends"),
+        ("hf-jobs", ["m"], {"hf-jobs": {}}, "is lost when its machine ends: mount a shared folder, such as volume"),
+        ("skypilot", ["m"], {"skypilot": {}}, "is lost when its machine ends"),
+        ("k8s", ["m"], {"k8s": {}}, "is lost when its machine ends"),
         ("k8s", [{"model": "m", "resources": {"accelerator": "H100"}}], {}, "cannot name the GPU H100"),
     ],
 )
@@ -355,6 +368,7 @@ def test_what_a_target_cannot_express_is_a_one_line_error(target, models, jobs, 
         (["--models", "tiny-rm", "--emit", "pbs"], "--emit pbs is no target: choose one of slurm, skypilot"),
         (["--emit", "slurm"], "names no model"),
         (["--models", "tiny-rm", "--shards", "2"], "--shards and --output belong to --emit"),
+        (["--models", "tiny-rm", "--emit", "slurm", "--output_dir", "~/results"], "write output_dir in full"),
         (["--models", "tiny-rm", "--emit", "slurm", "--dry_run"], "pass one of them"),
         (["--models", "tiny-rm", "--emit", "slurm", "--shards", "2", "--output_dir", "s3://b/c"], "Shards are written"),
     ],

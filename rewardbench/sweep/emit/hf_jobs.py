@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from rewardbench.errors import InputError
-from rewardbench.sweep.emit.jobs import Job, check_keys, text_of
+from rewardbench.sweep.emit.jobs import Job, check_keys, reject_lost_results, text_of
 from rewardbench.sweep.emit.resources import Resources
 
 FLAVORS = {
@@ -41,11 +41,7 @@ def write(job: Job) -> str:
         InputError: if no hardware has the resources of a task, or results have no bucket.
     """
     check_keys(job.options, OPTIONS, "hf-jobs in jobs")
-    if "volume" not in job.options and "://" not in job.tasks[0].row.output_dir:
-        raise InputError(
-            f"{job.tasks[0].row.output_dir} is lost when a Hugging Face Job ends: mount a bucket, such as "
-            "volume: hf://buckets/org/sweep:/sweep under hf-jobs in jobs, and set output_dir to a folder in it."
-        )
+    reject_lost_results(job, ("volume",), "volume: hf://buckets/org/sweep:/shared under hf-jobs")
     lines = ["#!/usr/bin/env bash", "# Submit with: bash FILE", "set -euo pipefail", "ids=()"]
     for name in job.secrets:
         lines.append(f': "${{{name}:?set {name} before submitting}}"')

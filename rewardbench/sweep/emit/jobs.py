@@ -63,12 +63,16 @@ class Job:
     options: Mapping[str, object]
     """Options of the target."""
 
-    def groups(self) -> list[list[Task]]:
-        """Return the tasks that have equal resources together."""
+    def groups(self, size: int | None = None) -> list[list[Task]]:
+        """Return the tasks that have equal resources together, at most `size` of them."""
         groups: dict[Resources, list[Task]] = {}
         for task in self.tasks:
             groups.setdefault(replace(task.resources, shards=1), []).append(task)
-        return list(groups.values())
+        chunks: list[list[Task]] = []
+        for group in groups.values():
+            step = size or len(group)
+            chunks.extend(group[start : start + step] for start in range(0, len(group), step))
+        return chunks
 
     def preamble(self, with_environment: bool = True) -> Iterator[str]:
         """Yield the lines of a script before its command: the environment, and the setup."""
@@ -126,6 +130,8 @@ def build_job(plan: SweepPlan, target: str, shards: int | None = None) -> Job:
     if not plan.rows:
         raise InputError("The plan has no rows: add models.")
     jobs = plan.jobs
+    if plan.output_dir.startswith("~"):
+        raise InputError(f"{plan.output_dir} is another folder on other machines: write output_dir in full.")
     check_keys(jobs, (*OPTIONS, *TARGET_KEYS), "jobs")
     tasks: list[Task] = []
     merges: dict[SweepRow, Merge] = {}
@@ -240,6 +246,25 @@ def check_keys(values: Mapping[str, object], known: Sequence[str], place: str) -
             near = get_close_matches(str(key), known, 1)
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}."
             raise InputError(f"{place} has no key {key!r}: {hint}")
+
+
+def reject_lost_results(job: Job, mounts: Sequence[str], example: str) -> None:
+    """Check that a target whose machines end with their task mounts a folder of results.
+
+    Args:
+        job: the job.
+        mounts: options of the target that mount a folder.
+        example: how the plan sets one.
+
+    Raises:
+        InputError: if none is set, and the results are in a folder.
+    """
+    folder = job.tasks[0].row.output_dir
+    if "://" not in folder and not any(option in job.options for option in mounts):
+        raise InputError(
+            f"{folder} is lost when its machine ends: mount a shared folder, such as {example} in jobs, and set "
+            "output_dir to a folder in it."
+        )
 
 
 def text_of(values: Mapping[str, object], key: str, default: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rewardbench.errors import InputError
-from rewardbench.sweep.emit.jobs import Job, Task, check_keys, text_of
+from rewardbench.sweep.emit.jobs import Job, Task, check_keys, reject_lost_results, text_of
 from rewardbench.sweep.emit.yaml_text import dump_yaml
 
 OPTIONS = ("namespace", "claim", "mount_path", "secret", "node_selector", "gpu_resource", "parallelism")
 VOLUME = "shared"
+JOB_SIZE = 100
+"""Tasks of an Indexed Job: Linux limits an argument, here the script of all tasks, to 128 KiB."""
 BACKOFF = 3
 """Runs of a task until it fails; a second one resumes from the cache."""
 
@@ -21,12 +23,8 @@ def write(job: Job) -> str:
         InputError: if an option is unknown, or a task needs what a manifest cannot say.
     """
     check_keys(job.options, OPTIONS, "k8s in jobs")
-    if "claim" not in job.options and "://" not in job.tasks[0].row.output_dir:
-        raise InputError(
-            f"{job.tasks[0].row.output_dir} is lost when a pod ends: name a PersistentVolumeClaim, such as "
-            "{claim: shared, mount_path: /shared} under k8s in jobs, and set output_dir to a folder in it."
-        )
-    groups = job.groups()
+    reject_lost_results(job, ("claim",), "{claim: NAME, mount_path: /shared} under k8s")
+    groups = job.groups(JOB_SIZE)
     manifests: list[object] = []
     for number, tasks in enumerate(groups):
         manifests.append(_manifest(job, job.name if len(groups) == 1 else f"{job.name}-{number}", tasks))

@@ -11,7 +11,18 @@ from rewardbench.sweep.emit.resources import Resources
 
 ARRAY_SIZE = 1000
 """Tasks of an array: the usual limit of a site (MaxArraySize) is 1001."""
-OPTIONS = ("account", "chdir", "constraint", "exclude", "mail-type", "mail-user", "output", "partition", "qos", "reservation")
+OPTIONS = (
+    "account",
+    "chdir",
+    "constraint",
+    "exclude",
+    "mail-type",
+    "mail-user",
+    "output",
+    "partition",
+    "qos",
+    "reservation",
+)
 """Options of sbatch that a plan may set."""
 WORD = re.compile(r"[^\s\"'\\#]+")
 """A value that needs no quotes in a directive."""
@@ -33,20 +44,14 @@ def write(job: Job) -> str:
     for name in job.secrets:
         lines.append(f': "${{{name}:?set {name} before submitting}}"')
     ids: list[str] = []
-    for tasks in _arrays(job):
+    for tasks in job.groups(ARRAY_SIZE):
         ids.append(f"$id{len(ids)}")
         lines += _submit(f"id{len(ids) - 1}", "", _array_lines(job, tasks))
     if job.merges:
-        lines += _submit("merge", f" --dependency=afterany:{':'.join(ids)}", _merge_lines(job))
-    lines.append(f'echo "jobs={" ".join([*ids, *(["$merge"] if job.merges else [])])}"')
+        ids.append("$merge")
+        lines += _submit("merge", f" --dependency=afterany:{':'.join(ids[:-1])}", _merge_lines(job))
+    lines.append(f'echo "jobs={" ".join(ids)}"')
     return "\n".join(lines) + "\n"
-
-
-def _arrays(job: Job) -> Iterator[list[Task]]:
-    """Yield the tasks of each array."""
-    for group in job.groups():
-        for start in range(0, len(group), ARRAY_SIZE):
-            yield group[start : start + ARRAY_SIZE]
 
 
 def _submit(variable: str, options: str, script: Sequence[str]) -> Iterator[str]:

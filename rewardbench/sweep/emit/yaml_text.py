@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import yaml
+
+SEPARATORS = re.compile(r"[\r\x85\u2028\u2029]")
+"""Line breaks of YAML 1.1 that only quotes with escapes preserve."""
 
 
 def dump_yaml(*documents: object) -> str:
@@ -30,4 +34,5 @@ def _dumper() -> type[yaml.SafeDumper]:
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = '"' if SEPARATORS.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
