@@ -71,7 +71,8 @@ class Job:
         chunks: list[list[Task]] = []
         for group in groups.values():
             step = size or len(group)
-            chunks.extend(group[start : start + step] for start in range(0, len(group), step))
+            for start in range(0, len(group), step):
+                chunks.append(group[start : start + step])
         return chunks
 
     def preamble(self, with_environment: bool = True) -> Iterator[str]:
