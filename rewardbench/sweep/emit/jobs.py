@@ -26,7 +26,7 @@ KEY_LENGTH = 16
 
 
 @dataclass(frozen=True)
-class Task:
+class JobTask:
     """A command of a job: a row, or a shard of it."""
 
     row: SweepRow
@@ -50,7 +50,7 @@ class Merge:
 class Job:
     """What a scheduler is asked to run."""
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[JobTask, ...]
     merges: Mapping[SweepRow, Merge]
     """Of the rows that are divided."""
     name: str
@@ -63,12 +63,12 @@ class Job:
     options: Mapping[str, object]
     """Options of the target."""
 
-    def groups(self, size: int | None = None) -> list[list[Task]]:
+    def groups(self, size: int | None = None) -> list[list[JobTask]]:
         """Return the tasks that have equal resources together, at most `size` of them."""
-        groups: dict[Resources, list[Task]] = {}
+        groups: dict[Resources, list[JobTask]] = {}
         for task in self.tasks:
             groups.setdefault(replace(task.resources, shards=1), []).append(task)
-        chunks: list[list[Task]] = []
+        chunks: list[list[JobTask]] = []
         for group in groups.values():
             step = size or len(group)
             for start in range(0, len(group), step):
@@ -82,7 +82,7 @@ class Job:
             yield f"export {name}={shlex.quote(value)}"
         yield from self.setup
 
-    def case_lines(self, variable: str, tasks: Sequence[Task], merges_last: bool = False) -> Iterator[str]:
+    def case_lines(self, variable: str, tasks: Sequence[JobTask], merges_last: bool = False) -> Iterator[str]:
         """Yield a shell command that runs the task whose index is in a variable.
 
         Args:
@@ -98,7 +98,7 @@ class Job:
         yield f'*) echo "There is no task ${variable}." >&2; exit 2 ;;'
         yield "esac"
 
-    def task_lines(self, task: Task, merges_last: bool = False) -> Iterator[str]:
+    def task_lines(self, task: JobTask, merges_last: bool = False) -> Iterator[str]:
         """Yield the shell commands of a task."""
         yield f"export REWARDBENCH_CACHE={shlex.quote(task.cache)}"
         yield shlex.join(task.command)
@@ -134,7 +134,7 @@ def build_job(plan: SweepPlan, target: str, shards: int | None = None) -> Job:
     if plan.output_dir.startswith("~"):
         raise InputError(f"{plan.output_dir} is another folder on other machines: write output_dir in full.")
     check_keys(jobs, (*OPTIONS, *TARGET_KEYS), "jobs")
-    tasks: list[Task] = []
+    tasks: list[JobTask] = []
     merges: dict[SweepRow, Merge] = {}
     cache = text_of(jobs, "cache", _inside(plan.output_dir, "cache"))
     for row in plan.rows:
@@ -163,7 +163,7 @@ def build_job(plan: SweepPlan, target: str, shards: int | None = None) -> Job:
     )
 
 
-def _row_tasks(row: SweepRow, resources: Resources, cache: str) -> Iterator[Task]:
+def _row_tasks(row: SweepRow, resources: Resources, cache: str) -> Iterator[JobTask]:
     """Yield the tasks of a row: one for each shard."""
     spec = row.model
     if resources.gpus > 1 and "gpus" not in row.resources and not spec.device_map:
@@ -179,7 +179,7 @@ def _row_tasks(row: SweepRow, resources: Resources, cache: str) -> Iterator[Task
         command = row_command
         if shard:
             command = [*row_command[:-1], _shard_dir(row), "--shard", shard]
-        yield Task(row, tuple(command), _task_cache(cache, row, shard), resources, shard)
+        yield JobTask(row, tuple(command), _task_cache(cache, row, shard), resources, shard)
 
 
 def _shard_dir(row: SweepRow) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rewardbench.errors import InputError
-from rewardbench.sweep.emit.jobs import Job, Task, check_keys, reject_lost_results, text_of
+from rewardbench.sweep.emit.jobs import Job, JobTask, check_keys, reject_lost_results, text_of
 from rewardbench.sweep.emit.yaml_text import dump_yaml
 
 OPTIONS = ("namespace", "claim", "mount_path", "secret", "node_selector", "gpu_resource", "parallelism")
@@ -31,7 +31,7 @@ def write(job: Job) -> str:
     return "# Submit with: kubectl apply -f FILE\n" + dump_yaml(*manifests)
 
 
-def _manifest(job: Job, name: str, tasks: Sequence[Task]) -> dict[str, object]:
+def _manifest(job: Job, name: str, tasks: Sequence[JobTask]) -> dict[str, object]:
     """Return the manifest of an Indexed Job."""
     resources = tasks[0].resources
     if resources.accelerator:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rewardbench.errors import InputError
-from rewardbench.sweep.emit.jobs import Job, Task, check_keys
+from rewardbench.sweep.emit.jobs import Job, JobTask, check_keys
 from rewardbench.sweep.emit.resources import Resources
 
 ARRAY_SIZE = 1000
@@ -67,7 +67,7 @@ def _submit(variable: str, options: str, script: Sequence[str]) -> Iterator[str]
     yield f"{variable}=${{{variable}%%;*}}"
 
 
-def _array_lines(job: Job, tasks: Sequence[Task]) -> list[str]:
+def _array_lines(job: Job, tasks: Sequence[JobTask]) -> list[str]:
     return [
         "#!/bin/bash",
         *_directives(job, job.name, tasks[0].resources),
