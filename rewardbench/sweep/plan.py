@@ -249,7 +249,7 @@ def _mapping_of(content: Mapping[str, object], key: str, place: str) -> dict[str
     """Return the mapping of a key; an empty one if there is none.
 
     Raises:
-        InputError: if the value is no mapping.
+        InputError: if the value is not a mapping.
     """
     value = content.get(key) or {}
     if not isinstance(value, dict):

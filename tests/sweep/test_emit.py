@@ -345,7 +345,7 @@ def test_the_plan_has_resources_and_options_of_jobs(tmp_path, monkeypatch, capfd
             "the value of HF_TOKEN: list its name under secrets",
         ),
         ("slurm", ["tiny-rm"], {"secrets": ["hf_1 x"]}, "names of environment variables, not their values"),
-        ("slurm", [{"model": "m", "resources": {"gpu": 1}}], {}, "'gpu', which is no resource: did you mean gpus"),
+        ("slurm", [{"model": "m", "resources": {"gpu": 1}}], {}, "'gpu', which is not a resource: did you mean gpus"),
         ("slurm", [{"model": "m", "resources": {"time": 3}}], {}, "time of m is 3: write minutes"),
         ("slurm", [{"model": "m", "resources": {"memory": "x"}}], {}, "memory of m is 'x'"),
         ("skypilot", ["tiny-rm", {"model": "m", "resources": {"gpus": 3}}], {}, "SkyPilot gives all jobs of a file"),

@@ -214,7 +214,7 @@ def _environment(jobs: Mapping[str, object]) -> dict[str, str]:
     variables: dict[str, str] = {}
     for name, value in _mapping(jobs, "environment").items():
         if not isinstance(name, str) or not VARIABLE.fullmatch(name):
-            raise InputError(f"environment of jobs sets {name!r}, which is no name of a variable.")
+            raise InputError(f"environment of jobs sets {name!r}, which is not the name of a variable.")
         if any(word in name.upper() for word in SECRET_WORDS):
             raise InputError(f"environment of jobs has the value of {name}: list its name under secrets instead.")
         if not isinstance(value, str | int | float) or isinstance(value, bool) or "\0" in str(value):
@@ -272,7 +272,7 @@ def text_of(values: Mapping[str, object], key: str, default: str) -> str:
     """Return the text of a key.
 
     Raises:
-        InputError: if it is no text, or empty.
+        InputError: if it is not text, or empty.
     """
     value = values.get(key, default)
     if not isinstance(value, str) or not value.strip() or "\0" in value:

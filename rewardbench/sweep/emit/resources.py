@@ -54,7 +54,9 @@ def read_resources(values: Mapping[str, object], spec: ModelSpec) -> Resources:
     for name in values:
         if name not in NAMES:
             near = get_close_matches(str(name), NAMES, 1) or [", ".join(NAMES)]
-            raise InputError(f"resources of {spec.model} sets {name!r}, which is no resource: did you mean {near[0]}?")
+            raise InputError(
+                f"resources of {spec.model} sets {name!r}, which is not a resource: did you mean {near[0]}?"
+            )
     billions = _billions(spec.model)
     gpus = _count(values, "gpus", _default_gpus(spec, billions), spec.model, least=0)
     accelerator = values.get("accelerator")
