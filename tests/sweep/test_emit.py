@@ -368,7 +368,6 @@ def test_what_a_target_cannot_express_is_a_one_line_error(target, models, jobs, 
         (["--models", "tiny-rm", "--emit", "pbs"], "--emit pbs is no target: choose one of slurm, skypilot"),
         (["--emit", "slurm"], "names no model"),
         (["--models", "tiny-rm", "--shards", "2"], "--shards and --output belong to --emit"),
-        (["--models", "tiny-rm", "--emit", "slurm", "--output_dir", "~/results"], "write output_dir in full"),
         (["--models", "tiny-rm", "--emit", "slurm", "--dry_run"], "pass one of them"),
         (["--models", "tiny-rm", "--emit", "slurm", "--shards", "2", "--output_dir", "s3://b/c"], "Shards are written"),
     ],
@@ -382,3 +381,8 @@ def test_bad_arguments_are_one_line(arguments, message, tmp_path, monkeypatch, c
     assert message in errors
     assert len(errors.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_home_folder_of_a_plan_is_rejected():
+    with pytest.raises(InputError, match="write output_dir in full"):
+        emit(build_plan(PlanLists(["tiny-rm"], output_dir="~/results")), "slurm")
