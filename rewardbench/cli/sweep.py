@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
@@ -58,6 +59,14 @@ class PlanOptions:
     dry_run: Annotated[bool, flag(RUN, "dry_run", "Only print the rows, with sizes, cost and an estimate of hours")] = (
         False
     )
+    emit: Annotated[
+        TextOption,
+        flag(RUN, "emit", "Write the rows as jobs of a scheduler", metavar="<slurm|skypilot|hf-jobs|k8s>"),
+    ] = None
+    shards: Annotated[CountOption, flag(RUN, "shards", "With --emit: divide each row into this many jobs", min=1)] = (
+        None
+    )
+    output: Annotated[TextOption, flag(OUTPUT, "output", "With --emit: file of the jobs; default: print it")] = None
     output_dir: Annotated[
         TextOption, flag(OUTPUT, "output_dir", "Folder or bucket of results; default: that of the plan, else results/")
     ] = None
@@ -109,6 +118,11 @@ def sweep_command(
         check_picture(options.plot)
     if options.until and not options.watch:
         raise InputError("--until ends --watch: pass both, or leave it out.")
+    if options.emit is not None:
+        _emit(file, arguments, as_json)
+        return
+    if options.shards or options.output:
+        raise InputError("--shards and --output belong to --emit: add it, or leave them out.")
     set_up_scoring()
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
@@ -130,6 +144,31 @@ def sweep_command(
     _print_outcomes(sweep, outcomes, options.plot, as_json)
     if any(outcome.status == "failed" for outcome in outcomes):
         raise Exit(1)
+
+
+def _emit(file: str | None, arguments: SweepArguments, as_json: bool) -> None:
+    """Print the file of jobs, or write it and print how it is submitted."""
+    from rewardbench.paths import home_path, write_whole
+    from rewardbench.sweep import build_plan
+    from rewardbench.sweep.emit import SUBMIT, emit
+
+    options = arguments.plan
+    if options.watch or options.dry_run:
+        raise InputError("--emit scores nothing, and --watch and --dry_run write no jobs: pass one of them.")
+    target = str(options.emit)
+    job, text = emit(build_plan(_lists(file, options), arguments.row_options()), target, options.shards)
+    if options.output is None:
+        echo(text.rstrip("\n"))
+        return
+    path = home_path(options.output)
+    write_whole(path, text)
+    submit = SUBMIT[target].format(path=shlex.quote(str(path)), tasks=len(job.tasks))
+    values = {"jobs": str(path), "tasks": len(job.tasks), "merges": len(job.merges), "submit": submit}
+    if as_json:
+        echo_json(values)
+        return
+    for name, value in values.items():
+        echo(f"{name}={value}")
 
 
 def _lists(file: str | None, options: PlanOptions) -> PlanLists:

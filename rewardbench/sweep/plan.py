@@ -19,7 +19,7 @@ from rewardbench.paths import home_path
 from rewardbench.settings import ModelSpec, Settings
 from rewardbench.sweep.row_options import RowOptions, build_settings, check_names
 
-PLAN_KEYS = ("output_dir", "defaults", "models", "revisions", "datasets")
+PLAN_KEYS = ("output_dir", "defaults", "models", "revisions", "datasets", "resources", "jobs")
 STEP = re.compile(r"(?:step|checkpoint|ckpt|iter(?:ation)?|epoch)s?[-_=]?(\d+)(k?)(?![a-z\d])", re.IGNORECASE)
 """Finds the training step in the name of a revision or a folder."""
 
@@ -30,6 +30,8 @@ class SweepRow:
 
     settings: Settings
     output_dir: str
+    resources: Mapping[str, object] = field(default_factory=dict, compare=False)
+    """Resources of its task, if a scheduler runs the row."""
 
     @property
     def model(self) -> ModelSpec:
@@ -73,6 +75,8 @@ class SweepPlan:
 
     rows: tuple[SweepRow, ...]
     output_dir: str
+    jobs: Mapping[str, object] = field(default_factory=dict)
+    """Options of the jobs of a scheduler."""
 
     def checkpoints(self) -> Iterator[list[SweepRow]]:
         """Yield the rows of each checkpoint, which is loaded once."""
@@ -110,6 +114,10 @@ class PlanLists:
     """Names, or mappings with `dataset` and options; core if there are none."""
     defaults: RowOptions = field(default_factory=dict)
     """Options of every row, which those of a model and of a dataset override."""
+    resources: Mapping[str, object] = field(default_factory=dict)
+    """Resources of every row, which those of a model and of a dataset override."""
+    jobs: Mapping[str, object] = field(default_factory=dict)
+    """Options of the jobs of a scheduler."""
     output_dir: str = "results/"
     place: str = "The command line"
     """Where the lists are written, for errors."""
@@ -140,12 +148,11 @@ def read_lists(path: str) -> PlanLists:
     folder = content.get("output_dir", "results/")
     if not isinstance(folder, str):
         raise InputError(f"output_dir of {path} must be a folder.")
-    defaults = content.get("defaults") or {}
-    if not isinstance(defaults, dict):
-        raise InputError(f"defaults of {path} must map options to values.")
+    defaults = _mapping_of(content, "defaults", path)
     check_names(defaults, f"defaults of {path}")
     lists = {key: _list_of(content, key, path) for key in ("models", "revisions", "datasets")}
-    return PlanLists(**lists, defaults=defaults, output_dir=folder, place=path)
+    resources, jobs = _mapping_of(content, "resources", path), _mapping_of(content, "jobs", path)
+    return PlanLists(**lists, defaults=defaults, resources=resources, jobs=jobs, output_dir=folder, place=path)
 
 
 def build_plan(lists: PlanLists, options: RowOptions | None = None) -> SweepPlan:
@@ -165,18 +172,20 @@ def build_plan(lists: PlanLists, options: RowOptions | None = None) -> SweepPlan
     for entry in lists.models:
         names, is_judge, model_options = _read_model(entry, place)
         common = () if "revision" in model_options else lists.revisions
+        model_resources = _pop_resources(model_options, place)
         revisions = _pop_list(model_options, "revisions", common, place)
         datasets = _pop_list(model_options, "datasets", lists.datasets or ["core"], place)
         check_names(model_options, f"{names[0]} in {place}")
         for name, revision, dataset in product(names, revisions or [None], datasets):
             chosen = {} if revision is None else {"revision": _text(revision, "revisions", place)}
             data, data_options = _read_dataset(dataset, place)
+            resources = {**lists.resources, **model_resources, **_pop_resources(data_options, place)}
             values = {**lists.defaults, **model_options, **chosen, **data_options, **(options or {})}
-            row = SweepRow(build_settings(name, data, values, is_judge), lists.output_dir)
+            row = SweepRow(build_settings(name, data, values, is_judge), lists.output_dir, resources)
             if row in rows:
                 raise InputError(f"{place} names {row.label} on {data} twice: name each row once.")
             rows[row] = None
-    return SweepPlan(tuple(rows), lists.output_dir)
+    return SweepPlan(tuple(rows), lists.output_dir, lists.jobs)
 
 
 def read_plan(path: str) -> SweepPlan:
@@ -210,7 +219,7 @@ def _match_folders(name: str, place: str) -> list[str]:
     return sorted(folders, key=lambda path: (step_of(Path(path).name) or 0, path))
 
 
-def _read_dataset(entry: object, place: str) -> tuple[str, Mapping[str, object]]:
+def _read_dataset(entry: object, place: str) -> tuple[str, dict[str, Any]]:
     """Return the name and the options of an entry of `datasets`.
 
     Raises:
@@ -222,13 +231,30 @@ def _read_dataset(entry: object, place: str) -> tuple[str, Mapping[str, object]]
     if "dataset" not in options:
         raise InputError(f"An entry of datasets in {place} has no key dataset: add it.")
     name = _text(options.pop("dataset"), "datasets", place)
-    check_names(options, f"{name} in {place}")
+    check_names(options.keys() - {"resources"}, f"{name} in {place}")
     return name, options
 
 
 def _pop_list(values: dict[str, Any], key: str, default: Sequence[object], place: str) -> Sequence[object]:
     """Take a list from the keys of a model; return the default if it has none."""
     return _list_of({key: values.pop(key)}, key, place) if key in values else default
+
+
+def _pop_resources(values: dict[str, Any], place: str) -> Mapping[str, object]:
+    """Take the resources from the keys of a model or a dataset."""
+    return _mapping_of({"resources": values.pop("resources", None)}, "resources", place)
+
+
+def _mapping_of(content: Mapping[str, object], key: str, place: str) -> dict[str, object]:
+    """Return the mapping of a key; an empty one if there is none.
+
+    Raises:
+        InputError: if the value is not a mapping.
+    """
+    value = content.get(key) or {}
+    if not isinstance(value, dict):
+        raise InputError(f"{key} of {place} must map options to values.")
+    return value
 
 
 def _list_of(content: Mapping[str, object], key: str, place: str) -> Sequence[object]:

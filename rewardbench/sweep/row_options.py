@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Any
@@ -30,7 +30,7 @@ KNOWN = frozenset({*MODEL, *RUN, *JUDGE, *SERVER, *ENDPOINT, *SYNONYMS, *SWITCHE
 """Every option of a row."""
 
 
-def check_names(options: RowOptions, place: str) -> None:
+def check_names(options: Iterable[object], place: str) -> None:
     """Check that every name is an option.
 
     Args:
