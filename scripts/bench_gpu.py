@@ -95,20 +95,21 @@ def run_parts(names: list[str], output: Path, dry_run: bool) -> int:
     output.mkdir(parents=True, exist_ok=True)
     start, code = time.monotonic(), 0
     for name in names:
-        status = run_process(name, output, dry_run)
-        path = state_file(output, name, dry_run)
-        passes = json.loads(path.read_text()) if path.is_file() else {}
-        for line in passes.get("lines", ()):
+        failure = run_process(name, output, dry_run)
+        path = state_file(output, name)
+        state = json.loads(path.read_text()) if path.is_file() else {}
+        for line in state.get("lines", ()):
             print(key_values(line), flush=True)
+            code = max(code, int(line.get("scores_agree") == "no"))
+        status = failure or state["status"]
         print(key_values({"part": name, "status": status}), flush=True)
-        agree = [line["scores_agree"] for line in passes.get("lines", ()) if "scores_agree" in line]
-        code = max(code, int(status != "complete" or "no" in agree))
+        code = max(code, int(status in ("failed", "timed_out")))
     print(key_values({"total_seconds": round(time.monotonic() - start, 1)}))
     return code
 
 
-def run_process(name: str, output: Path, dry_run: bool) -> str:
-    """Run one part within its time limit; return complete, failed or timed_out."""
+def run_process(name: str, output: Path, dry_run: bool) -> str | None:
+    """Run one part within its time limit; return failed or timed_out, or None if it has stored its figures."""
     command = [sys.executable, __file__, "--part", name, "--output", str(output)]
     if dry_run:
         command.append("--dry_run")
@@ -117,12 +118,12 @@ def run_process(name: str, output: Path, dry_run: bool) -> str:
         completed = subprocess.run(command, env=environment, timeout=PARTS[name].seconds, stdout=sys.stderr)
     except subprocess.TimeoutExpired:
         return "timed_out"
-    return "failed" if completed.returncode else "complete"
+    return "failed" if completed.returncode else None
 
 
-def state_file(output: Path, name: str, dry_run: bool) -> Path:
+def state_file(output: Path, name: str) -> Path:
     """Return the file of a part's passes and figures."""
-    return output / f"{name}{'-dry' if dry_run else ''}.json"
+    return output / f"{name}.json"
 
 
 def key_values(figures: Mapping[str, object]) -> str:

@@ -17,6 +17,8 @@ from bench_job import Job, contents, evenly_spaced, is_plain_pair, make_job, wit
 from bench_models import SIZES, Size, make_models
 from bench_work import Peak, Work, chunks, count_item, useful_flops
 
+from rewardbench.models.devices import release
+from rewardbench.models.failures import first_sentence
 from rewardbench.suites import load_suite
 
 if TYPE_CHECKING:
@@ -30,7 +32,17 @@ EXACT = 1e-4
 """Maximum difference between float32 scores."""
 SPARE_SECONDS = 15
 """Time that is left for the figures."""
-PEAKS = {"B200": 2250, "H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "A10": 125}
+PEAKS = {
+    "B200": 2250,
+    "H200": 989,
+    "H100 PCIe": 756,
+    "H100": 989,
+    "A100": 312,
+    "L40S": 362,
+    "L40": 181,
+    "L4": 121,
+    "A10": 125,
+}
 """Tflop/s of dense bfloat16 and float16 matrix products by the data sheet; the first name in the device's counts."""
 
 
@@ -50,17 +62,31 @@ def run_part(name: str, part: Part, output: Path, dry_run: bool) -> None:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     is_simulated = dry_run or not torch.cuda.is_available()
-    path = state_file(output, name, dry_run)
-    state = json.loads(path.read_text()) if path.is_file() else {"passes": {}}
+    path = state_file(output, name)
+    state = read_state(path, is_simulated)
     rounds = 1 if is_simulated else ROUNDS
-    if all(len(state["passes"].get(side, ())) >= rounds for side in SIDES) and "lines" in state:
+    if state.get("status") == "complete":
         return
     part = replace(part, size="tiny", dtype="float32", pairs=4) if is_simulated else part
     job = open_job(part, output, "cpu" if is_simulated else "cuda")
     peak = Peak(job.device, getattr(torch, part.dtype))
-    measure(job, state["passes"], rounds, deadline, path, peak)
+    measure(job, state, rounds, deadline, path, peak)
+    is_whole = all(len(state["passes"].get(side, ())) >= rounds for side in SIDES)
+    state["status"] = "failed" if state["failures"] else "complete" if is_whole else "partial"
     state["lines"] = [describe_machine(name, part, job, is_simulated), *describe_sides(name, part, job, state, peak)]
+    for side, reason in state["failures"].items():
+        state["lines"].append({"part": name, "side": side, "failure": json.dumps(reason)})
     write(state, path)
+
+
+def read_state(path: Path, is_simulated: bool) -> dict[str, Any]:
+    """Return the stored passes of a part; none if they are of a dry run and this is not one, or the other way round."""
+    state = json.loads(path.read_text()) if path.is_file() else {}
+    if state.get("simulated") != is_simulated:
+        return {"simulated": is_simulated, "passes": {}, "failures": {}}
+    if state.get("status") != "complete":
+        state = {"simulated": is_simulated, "passes": state["passes"], "failures": {}}
+    return state
 
 
 def open_job(part: Part, output: Path, device: str) -> Job:
@@ -72,6 +98,7 @@ def open_job(part: Part, output: Path, device: str) -> Job:
     if not folder.is_dir():
         unfinished = folder.with_name(f"{part.size}.unfinished")
         make_models(unfinished, part.size, "classifier", contents(items), device, "bfloat16")
+        release()
         unfinished.rename(folder)
     max_length = 512 if part.size == "tiny" else 2048
     fields = {"model": str(folder / "model"), "ref_model": None, "max_length": max_length, "dtype": part.dtype}
@@ -79,33 +106,34 @@ def open_job(part: Part, output: Path, device: str) -> Job:
     return make_job(args, folder, evenly_spaced(items, part.pairs))
 
 
-def measure(
-    job: Job, passes: dict[str, list[dict[str, Any]]], rounds: int, deadline: float, path: Path, peak: Peak
-) -> None:
+def measure(job: Job, state: dict[str, Any], rounds: int, deadline: float, path: Path, peak: Peak) -> None:
     """Run the sides in turn until all have `rounds` passes, or until the next pass would exceed the deadline.
 
     Args:
         job: The model and the pairs.
-        passes: Seconds, memory and sample scores by side; grows.
+        state: Passes by side (seconds, memory, scores), and failures by side, which do not stop the other sides.
         rounds: Passes of each side.
         deadline: By the monotonic clock.
-        path: Where the passes are stored after each.
+        path: Where the state is stored after each pass.
         peak: Measured in each round.
     """
     warm: set[str] = set()
     for number in range(rounds):
         for name, open_side in SIDES.items():
-            side_passes = passes.setdefault(name, [])
-            expected = max((entry["seconds"] for entry in side_passes), default=0.0)
-            if len(side_passes) > number or time.monotonic() + 2 * expected > deadline:
+            passes = state["passes"].setdefault(name, [])
+            expected = max((entry["seconds"] for entry in passes), default=0.0)
+            is_late = time.monotonic() + 2 * expected > deadline
+            if len(passes) > number or is_late or name in state["failures"]:
                 continue
-            with open_side(job) as side:
-                if name not in warm:
-                    side.warm_up()
-                    warm.add(name)
-                entry = side.measure()
-            side_passes.append(entry)
-            write({"passes": passes}, path)
+            try:
+                with open_side(job) as side:
+                    if name not in warm:
+                        side.warm_up()
+                        warm.add(name)
+                    passes.append(side.measure())
+            except Exception as error:  # a kernel that does not compile, or too little memory
+                state["failures"][name] = f"{type(error).__name__}: {first_sentence(error)}"
+            write(state, path)
         peak.measure()
 
 
@@ -146,7 +174,7 @@ def describe_sides(name: str, part: Part, job: Job, state: dict[str, Any], peak:
     padded = state["passes"].get("padded@8", [])
     lines = []
     for side, passes in state["passes"].items():
-        if not passes:
+        if not passes or side in state["failures"]:
             continue
         seconds = median(entry["seconds"] for entry in passes)
         pairs = zip(padded, passes, strict=False)  # an interrupted part may lack a pass

@@ -89,7 +89,7 @@ def make_model(
 ) -> str:
     """Save a random Llama, causal or with one label, and return its folder."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, LlamaConfig
 
     config = LlamaConfig(
         vocab_size=VOCABULARY,
@@ -106,8 +106,9 @@ def make_model(
         **({} if causal else {"num_labels": 1}),
     )
     torch.manual_seed(seed)
+    auto_class = AutoModelForCausalLM if causal else AutoModelForSequenceClassification
     with torch.device(device):
-        model = (LlamaForCausalLM if causal else LlamaForSequenceClassification)(config).to(getattr(torch, dtype))
+        model = auto_class.from_config(config, dtype=getattr(torch, dtype))
     scale_weights(model)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

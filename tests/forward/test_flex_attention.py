@@ -2,6 +2,8 @@
 
 import random
 from array import array
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +11,10 @@ import torch
 from random_models import pairs
 from reference import decisions, largest_difference, prepare_all, score_unbatched
 from torch.nn.attention.flex_attention import create_mask
+from torch.nn.attention.flex_attention import flex_attention as torch_flex_attention
 
 from rewardbench.errors import InputError
+from rewardbench.forward import flex_attention
 from rewardbench.forward.flex_attention import BLOCK, classify_blocks, subtree_ends, tree_block_mask
 from rewardbench.forward.prefix_tree import PrefixTrie, build_trie
 from rewardbench.models import placement
@@ -76,6 +80,24 @@ def test_scores_equal_the_unbatched_forward(arch, model_folder):
     scores = flex_scorer.run(prepare_all(flex_scorer, items))
     assert largest_difference(scores, expected) <= 1e-5
     assert decisions(scores) == decisions(expected)
+
+
+def test_compiled_graphs_serve_other_lengths_and_batches(model_folder, monkeypatch):
+    graphs = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., Any]:
+        graphs.append(graph)
+        return graph.forward
+
+    kernel = torch.compile(torch_flex_attention, dynamic=True, backend=backend)
+    scorer = load_classifier(ModelSpec(str(model_folder()), device="cpu", attn_implementation="flex_attention"))
+    monkeypatch.setattr(flex_attention, "_kernel", lambda is_compiled: kernel)
+    counts = []
+    for seed in range(4):
+        requests = prepare_all(scorer, pairs(4, longest=90, seed=seed))
+        assert largest_difference(scorer.run(requests), score_unbatched(scorer.model, requests)) <= 1e-5
+        counts.append(len(graphs))
+    assert 0 < counts[1] == counts[3], counts
 
 
 def test_an_older_torch_is_rejected(model_folder, monkeypatch):

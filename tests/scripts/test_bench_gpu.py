@@ -5,8 +5,10 @@ import json
 import os
 import subprocess
 import sys
+import time
+from contextlib import nullcontext
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from repository import ROOT
@@ -46,11 +48,11 @@ def test_a_dry_run_measures_every_side_and_resumes(tmp_path: Path):
     assert status == {"part": "50m", "status": "complete"}
     assert float(total["total_seconds"]) > 0
 
-    path = tmp_path / "50m-dry.json"
+    path = tmp_path / "50m.json"
     state = json.loads(path.read_text())
     stored_seconds = state["passes"]["packed"][0]["seconds"]
     state["passes"]["flex"] = []  # as if the run had been killed before this pass
-    path.write_text(json.dumps({"passes": state["passes"]}))
+    path.write_text(json.dumps({"simulated": True, "passes": state["passes"], "failures": {}}))
     run("--dry_run", "--sizes", "50m", "--output", tmp_path)
     state = json.loads(path.read_text())
     assert state["passes"]["packed"][0]["seconds"] == stored_seconds
@@ -76,3 +78,39 @@ def test_a_part_past_its_limit_ends_and_the_next_one_runs(bench_gpu, monkeypatch
     assert bench_gpu.run_parts(["50m", "1b"], tmp_path, dry_run=False) == 1
     assert names == ["50m", "1b"]
     assert "part=1b status=timed_out" in capsys.readouterr().out
+
+
+class Side:
+    """A side that counts its passes, or fails."""
+
+    def __init__(self, fails: bool) -> None:
+        self.fails, self.warm_ups = fails, 0
+
+    def __call__(self, job: object) -> nullcontext["Side"]:
+        return nullcontext(self)
+
+    def warm_up(self) -> None:
+        self.warm_ups += 1
+        if self.fails:
+            raise RuntimeError("no kernel for this shape. Try another")
+
+    def measure(self) -> dict[str, float]:
+        return {"seconds": 10.0}
+
+
+def test_a_side_that_fails_or_is_late_does_not_stop_the_others(bench_gpu, monkeypatch, tmp_path):
+    part = importlib.import_module("bench_gpu_part")
+    sides = {"flex": Side(fails=True), "packed": Side(fails=False)}
+    monkeypatch.setattr(part, "SIDES", sides)
+    path, peak = tmp_path / "50m.json", SimpleNamespace(measure=lambda: None)
+    state = part.read_state(path, False)
+    part.measure(None, state, 3, time.monotonic() + 15, path, peak)
+    assert state == json.loads(path.read_text())
+    assert state["failures"] == {"flex": "RuntimeError: no kernel for this shape"}
+    assert len(state["passes"]["packed"]) == 1  # the next would end after the deadline
+    resumed = part.read_state(path, False)
+    assert (resumed["passes"], resumed["failures"]) == (state["passes"], {})
+    part.measure(None, resumed, 3, time.monotonic() + 60, path, peak)
+    assert len(resumed["passes"]["packed"]) == 3
+    assert sides["packed"].warm_ups == 2
+    assert part.read_state(path, True)["passes"] == {}  # a dry run does not continue a measurement
