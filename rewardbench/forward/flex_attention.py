@@ -144,7 +144,7 @@ def flex(
         scale: factor of the attention scores.
         softcap: limit of the attention scores (Gemma 2).
     """
-    kernel = _kernel(query.device.type == "cuda")
+    kernel = _kernel(query.is_cuda)
     cap = None if softcap is None else _softcap(softcap)
     is_grouped = key.shape[1] != query.shape[1]
     with warnings.catch_warnings():
