@@ -1,7 +1,7 @@
 """Tree attention in one kernel call per layer: FlexAttention with a block mask over the packed sequence.
 
 The slots of a trie are in depth-first order, so the subtree of a slot is a range of slots. A query attends to a key if
-it lies in the key's subtree: `key <= query < ends[key]`. Blocks of 128 x 128 attention scores are skipped, computed
+it is in the key's subtree: `key <= query < ends[key]`. Blocks of 128 x 128 attention scores are skipped, computed
 without a mask, or masked by this rule; nothing of size [slots, slots] is built.
 
 Used with `--attn_implementation flex_attention`. On a GPU the kernel is compiled on its first call; on other devices
