@@ -34,7 +34,9 @@ SIZES = {"10m": Size(320, 8, 864, 5), "50m": Size(640, 10, 1728, 10)}
 """Shapes by the number of parameters in their layers."""
 
 
-def make_models(folder: Path, size: str, kind: str, texts: Iterable[str]) -> tuple[str, str | None]:
+def make_models(
+    folder: Path, size: str, kind: str, texts: Iterable[str], device: str = "cpu", dtype: str = "float32"
+) -> tuple[str, str | None]:
     """Save a reward model, or a policy and its reference if `kind` is "dpo", and return their folders.
 
     Args:
@@ -42,10 +44,12 @@ def make_models(folder: Path, size: str, kind: str, texts: Iterable[str]) -> tup
         size: Key of SIZES.
         kind: "classifier" or "dpo".
         texts: Texts to train the tokenizer on.
+        device: Where a reward model is made; a large one takes minutes on a CPU.
+        dtype: Of the weights of a reward model.
     """
     tokenizer = train_tokenizer(texts)
     if kind == "classifier":
-        return make_model(folder / "model", SIZES[size], False, 0, tokenizer), None
+        return make_model(folder / "model", SIZES[size], False, 0, tokenizer, device, dtype), None
     policy = make_model(folder / "policy", SIZES[size], True, 0, tokenizer)
     return policy, make_model(folder / "ref", SIZES[size], True, 1, tokenizer)
 
@@ -74,10 +78,18 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def make_model(folder: Path, size: Size, causal: bool, seed: int, tokenizer: PreTrainedTokenizerFast) -> str:
+def make_model(
+    folder: Path,
+    size: Size,
+    causal: bool,
+    seed: int,
+    tokenizer: PreTrainedTokenizerFast,
+    device: str = "cpu",
+    dtype: str = "float32",
+) -> str:
     """Save a random Llama, causal or with one label, and return its folder."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, LlamaConfig
 
     config = LlamaConfig(
         vocab_size=VOCABULARY,
@@ -94,7 +106,9 @@ def make_model(folder: Path, size: Size, causal: bool, seed: int, tokenizer: Pre
         **({} if causal else {"num_labels": 1}),
     )
     torch.manual_seed(seed)
-    model = (LlamaForCausalLM if causal else LlamaForSequenceClassification)(config)
+    auto_class = AutoModelForCausalLM if causal else AutoModelForSequenceClassification
+    with torch.device(device):
+        model = auto_class.from_config(config, dtype=getattr(torch, dtype))
     scale_weights(model)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -92,7 +92,7 @@ RefFreeOption = Literal["sum", "avg", "norm"] | None
 TruncationOption = Literal["left", "right"]
 DtypeOption = Literal["auto", "float16", "bfloat16", "float32", "float64"]
 DeviceMapOption = Literal["auto", "balanced", "balanced_low_0", "sequential"] | None
-AttentionOption = Literal["eager", "sdpa", "flash_attention_2"] | None
+AttentionOption = Literal["eager", "sdpa", "flash_attention_2", "flex_attention"] | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -105,7 +105,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         max_length: maximum tokens per text; None is the model's limit.
         truncation_side: side on which longer texts are truncated.
         dtype: dtype of the weights: auto (the checkpoint's; float32 on a CPU), float16, bfloat16, float32 or float64.
-        attn_implementation: eager, sdpa or flash_attention_2; None is the model's default.
+        attn_implementation: eager, sdpa, flash_attention_2 or flex_attention; None is the model's default.
         compile: compile the model's layers (torch.compile).
         device: cpu, cuda, cuda:1 or mps; None is the best available.
         device_map: how a model is spread over several devices: auto, balanced, balanced_low_0 or sequential.

@@ -46,6 +46,7 @@ Each model is probed when it is loaded (`packed.choose_layout`). Encoders, which
 decoders with attention code of their own are scored in padded batches; architectures whose scores change with their
 batch, with batch size 1.
 
-Modules: `prefix_tree` (the trie), `tree_attention` (the attention function), `packed` (the forward pass, and the choice
-of a layout), `padding`, `batch_effects` (the probe), `rope` (lengths that may share a batch).
+Modules: `prefix_tree` (the trie), `tree_attention` (the attention function), `flex_attention` (the same in one kernel
+call a layer, for GPUs), `packed` (the forward pass, and the choice of a layout), `padding`, `batch_effects` (the
+probe), `rope` (lengths that may share a batch).
 """

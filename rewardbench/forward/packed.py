@@ -65,6 +65,7 @@ def hidden_states(model: PreTrainedModel, batch: PackedBatch, last_layer: Module
     import torch
 
     trie, device = batch.trie, input_device(model)
+    batch.uses_flex = layers.packs_with_flex(model)
     input_ids = torch.from_numpy(trie.input_ids).to(device)[None]
     position_ids = torch.from_numpy(trie.position_ids).to(device)[None]
     wanted = torch.from_numpy(batch.wanted).to(device)

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardbench.forward.flex_attention import flex, tree_block_mask
 from rewardbench.forward.prefix_tree import Branch, Ints, PrefixTrie
 
 if TYPE_CHECKING:
     import torch
+    from torch.nn.attention.flex_attention import BlockMask
 
 NAME = "rewardbench_tree_attention"
 MAX_MASKED = 2048
@@ -49,6 +51,8 @@ class PackedBatch:
     trie: PrefixTrie
     wanted: Ints
     """Slots whose last hidden states are read, ascending."""
+    uses_flex: bool = False
+    """Whether one call of FlexAttention computes a layer, instead of one SDPA call for each group of branches."""
     storing: bool = False
     """Whether the running layer only stores its keys and values."""
     stored: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -60,11 +64,22 @@ class PackedBatch:
     unsupported: set[str] = field(default_factory=set)
     """Arguments that tree attention does not implement."""
     _plans: dict[tuple[int | None, bool, torch.device], list[KernelCall]] = field(default_factory=dict)
+    _block_masks: dict[tuple[int | None, bool, torch.device], BlockMask] = field(default_factory=dict)
+
+    @property
+    def query_slots(self) -> Ints:
+        """Return the slots of a layer's queries: all or, once keys and values are stored, the wanted slots."""
+        return np.arange(len(self.trie.input_ids)) if self.stored is None else self.wanted
+
+    def block_mask(self, window: int | None, device: torch.device) -> BlockMask:
+        """Return the block mask of a layer, for FlexAttention."""
+        key = window, self.stored is not None, device
+        if key not in self._block_masks:
+            self._block_masks[key] = tree_block_mask(self.trie, self.query_slots, window, device)
+        return self._block_masks[key]
 
     def plan(self, window: int | None, like: torch.Tensor) -> list[KernelCall]:
         """Return the kernel calls of a layer, one for each group of branches.
-
-        The queries are all slots or, once keys and values are stored, the wanted slots.
 
         Args:
             window: sliding window of the layer.
@@ -72,7 +87,7 @@ class PackedBatch:
         """
         key = window, self.stored is not None, like.device
         if key not in self._plans:
-            query_slots = np.arange(len(self.trie.input_ids)) if self.stored is None else self.wanted
+            query_slots = self.query_slots
             calls: list[KernelCall] = []
             for group in group_branches(self.trie.branches):
                 call = self._plan_call(group, query_slots, window, like)
@@ -199,10 +214,13 @@ def attend(
         batch.unsupported.add("a mask, dropout, or bidirectional attention")
     key, value = batch.stored or (key, value)
     heads = query.shape[1]
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if batch.uses_flex:
+        mask = batch.block_mask(sliding_window, query.device)
+        return flex(query, key, value, mask, scale, softcap).transpose(1, 2), None
     if key.shape[1] != heads:  # grouped-query attention
         repeats = heads // key.shape[1]
         key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     output = query.new_empty(1, query.shape[2], heads, value.shape[-1])
     for call in batch.plan(sliding_window, query):
         q, k, v = query[:, :, call.queries], _select(key, call.keys), _select(value, call.keys)

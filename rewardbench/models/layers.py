@@ -54,6 +54,16 @@ def is_compiled(model: PreTrainedModel) -> bool:
     return hasattr(getattr(last_layer(model), "forward", None), "_torchdynamo_orig_callable")
 
 
+def pack_with_flex(model: PreTrainedModel, enable: bool = True) -> None:
+    """Compute packed batches by FlexAttention. The model's own forward keeps its attention implementation."""
+    vars(model)["packed_with_flex"] = enable
+
+
+def packs_with_flex(model: PreTrainedModel) -> bool:
+    """Return True if packed batches are computed by FlexAttention."""
+    return bool(vars(model).get("packed_with_flex"))
+
+
 def is_encoder(config: PreTrainedConfig) -> bool:
     """Return True if the architecture is made for masked language modelling, so that its first token is pooled."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES

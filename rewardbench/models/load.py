@@ -15,7 +15,7 @@ from rewardbench.models.adapters import Adapter, apply_adapter, find_adapter, re
 from rewardbench.models.failures import part_reported
 from rewardbench.models.fingerprint import identify
 from rewardbench.models.labels import choose_label, set_label_count
-from rewardbench.models.layers import compile_layers, is_encoder
+from rewardbench.models.layers import compile_layers, is_encoder, pack_with_flex
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.locate import locate
 from rewardbench.models.metadata import read_metadata
@@ -182,6 +182,7 @@ def load_weights(checkpoint: Checkpoint, spec: ModelSpec, merge: bool = True) ->
         notes += adapted.notes
     if spec.compile:
         compile_layers(model, name)
+    pack_with_flex(model, spec.attn_implementation == "flex_attention")
     if checkpoint.kind == "classifier":
         choose_label(model.config, spec.label, name)
         _check_classifier(model, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,9 @@ def loading_options(spec: ModelSpec, config: PreTrainedConfig) -> dict[str, obje
         raise InputError("--max_memory limits the devices of --device_map: pass --device_map auto too.")
     device = pick_device(spec.device)
     options: dict[str, object] = {"dtype": pick_dtype(spec.dtype, device)}
-    if spec.attn_implementation:
+    if spec.attn_implementation == "flex_attention":
+        _check_flex_attention()
+    elif spec.attn_implementation:
         options["attn_implementation"] = spec.attn_implementation
     stored = stored_quantization(config)
     if stored and (spec.load_in_8bit or spec.load_in_4bit):
@@ -106,8 +109,6 @@ def describe_quantization(model: PreTrainedModel) -> dict[str, object]:
     """Return how the weights of a loaded model are quantised, for the fingerprint; empty if they are not."""
     if not is_quantized(model):
         return {}
-    from importlib.metadata import version
-
     settings = model.config.quantization_config
     described: dict[str, object] = {}
     for key, value in settings.to_diff_dict().items():
@@ -131,6 +132,13 @@ def _requested_quantization(spec: ModelSpec) -> BitsAndBytesConfig | None:
     if spec.load_in_8bit:
         return BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")  # type: ignore[no-untyped-call]
+
+
+def _check_flex_attention() -> None:
+    """Raise InputError if torch has no FlexAttention for any length."""
+    major, minor = version("torch").split(".")[:2]
+    if (int(major), int(minor)) < (2, 7):
+        raise InputError("--attn_implementation flex_attention needs torch 2.7 or newer: pip install --upgrade torch.")
 
 
 def _check_device_map(spec: ModelSpec) -> str:

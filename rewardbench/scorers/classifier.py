@@ -23,7 +23,7 @@ from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
 from rewardbench.models.families import choose_template
 from rewardbench.models.labels import Label, choose_label, label_scores
-from rewardbench.models.layers import is_compiled, is_encoder
+from rewardbench.models.layers import is_compiled, is_encoder, packs_with_flex
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
 from rewardbench.models.load import load
 from rewardbench.models.placement import describe_quantization
@@ -196,7 +196,7 @@ def describe_model(model: PreTrainedModel) -> dict[str, object]:
     return {
         "dtype": str(model.dtype).removeprefix("torch."),
         "float32_matmul": torch.get_float32_matmul_precision(),  # some containers enable TF32
-        "attn_implementation": model.config._attn_implementation,
+        "attn_implementation": "flex_attention" if packs_with_flex(model) else model.config._attn_implementation,
         **({"compiled": True} if is_compiled(model) else {}),
         **describe_quantization(model),
         "device": input_device(model).type,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rewardbench.errors import InputError
 from rewardbench.models.adapters import Adapter, apply_adapter
 from rewardbench.models.failures import part_reported
-from rewardbench.models.layers import base_of, compile_layers
+from rewardbench.models.layers import base_of, compile_layers, pack_with_flex
 from rewardbench.models.limits import name_first
 from rewardbench.models.placement import (
     is_quantized,
@@ -164,6 +164,7 @@ def load_backbone(
         unused += adapted.unused
     if spec.compile:
         compile_layers(model, spec.model)
+    pack_with_flex(model, spec.attn_implementation == "flex_attention")
     return LoadedBackbone(model, tuple(unused), tuple(notes))
 
 
