@@ -157,7 +157,9 @@ def test_items_of_a_cluster_are_in_one_part():
     assert sorted(parts[:3]) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("text", ["3/3", "1", "a/b", "2-1/3", "-1/3", "0/0", "0-3/3", "0/3 ", "", "9999999/99999999"])
+@pytest.mark.parametrize(
+    "text", ["3/3", "1", "a/b", "2-1/3", "-1/3", "0/0", "0-3/3", "0/3 ", "", "٠/3", "9999999/99999999"]
+)
 def test_a_part_that_does_not_exist_is_rejected(text):
     with pytest.raises(InputError, match="--shard"):
         Shard.parse(text)
