@@ -36,10 +36,16 @@ class CheckedOptions:
     """Base of dataclasses of options: checks the type of each field, and converts paths, numpy numbers and dtypes."""
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
+        hints = _type_hints(type(self))  # type: ignore[arg-type]  # mypy takes the hash of instances for that of the class
         for name, hint in hints.items():
             if not is_dataclass(hint):
                 object.__setattr__(self, name, _check_type(name, getattr(self, name), hint))
+
+
+@cache
+def _type_hints(group: type) -> dict[str, type]:
+    """Return the type of each field of a dataclass; evaluating the annotations takes a millisecond."""
+    return get_type_hints(group)
 
 
 def _check_type(name: str, value: object, hint: type) -> object:

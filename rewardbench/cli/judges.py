@@ -137,14 +137,13 @@ def read_config(path: str) -> dict[str, dict[str, object]]:
     Raises:
         InputError: if the file cannot be read, or an option is unknown.
     """
-    import yaml
-
+    from rewardbench.paths.yaml_file import YamlError, parse_yaml
     from rewardbench.settings import Endpoint, JudgeSpec
 
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        content = parse_yaml(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YamlError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"The judges of {path} cannot be read: {reason}.") from error
     if not isinstance(content, dict) or not all(isinstance(values, dict) for values in content.values()):
         raise InputError(f"{path} must map the name of each judge to its options, such as base_url and protocol.")

@@ -118,6 +118,8 @@ def sweep_command(
         check_picture(options.plot)
     if options.until and not options.watch:
         raise InputError("--until ends --watch: pass both, or leave it out.")
+    if options.watch and options.dry_run:
+        raise InputError("--watch finds its rows as they appear: leave out --dry_run.")
     if options.emit is not None:
         _emit(file, arguments, as_json)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -19,8 +20,8 @@ from rewardbench.evaluation.shard_files import (
     LOCAL_MODEL_SETTINGS,
     LOCAL_SETTINGS,
     ShardFile,
-    ShardRecords,
 )
+from rewardbench.evaluation.shard_records import ShardRecords
 from rewardbench.evaluation.totals import combine_counts, combine_facts
 from rewardbench.manifest import build_manifest, format_command
 from rewardbench.metrics import rule_of
@@ -76,7 +77,7 @@ def find_shards(paths: Sequence[str]) -> list[Path]:
         if not inside:
             raise InputError(f"There are no shards in {path}: pass the --output_dir of rewardbench --shard.")
         for file in inside:
-            files.setdefault(file.resolve(), file)
+            files.setdefault(Path(os.path.realpath(file)), file)
     return list(files.values())
 
 
@@ -189,12 +190,12 @@ def _merge_run(
         records.check(suite, fresh)
         for item in suite.items:
             advance()
-            item_scores = records.read(item.id)
+            item_scores = records.read(item)
             draft.add(item, item_scores, rule_of(suite, item.subset))
             items.append(replace(item_scores, texts=(), answers=()))
         fresh_items: list[ItemScores] = []
         for item in fresh.items if fresh else ():
-            fresh_items.append(replace(records.read(item.id, is_fresh=True), texts=(), answers=()))
+            fresh_items.append(replace(records.read(item, is_fresh=True), texts=(), answers=()))
         check_any_scored(suite, items, facts.name, facts.report.notes if settings.model.judge else ())
         manifest = build_manifest(settings, suite, facts, combine_counts(headers, items))
         manifest = {**manifest, **_describe_machines(shards)}

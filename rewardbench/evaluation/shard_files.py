@@ -9,12 +9,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, NamedTuple, Self
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -26,7 +25,7 @@ from rewardbench.manifest import ScorerFacts, describe_environment
 from rewardbench.models.devices import device_name
 from rewardbench.models.fingerprint import digest
 from rewardbench.results import dump
-from rewardbench.results.read import SHARD_SUFFIX, read_item_scores
+from rewardbench.results.read import SHARD_SUFFIX
 from rewardbench.results.schema import BaseRecord, NameField, ObjectField, TextField
 from rewardbench.results.schema_errors import describe_first_error
 from rewardbench.settings import Settings
@@ -40,7 +39,6 @@ LOCAL_SETTINGS = ("batch_size", "batch_tokens", "num_processes", "engine", "cach
 """Settings of a run that may differ between its shards: they change no score."""
 LOCAL_MODEL_SETTINGS = ("device", "device_map", "max_memory")
 """The same of a model; the kind of its device is in the fingerprint."""
-MOST_OPEN_FILES = 100
 
 
 class CountsRecord(BaseRecord):
@@ -88,6 +86,8 @@ class ShardHeader(BaseRecord):
     """Number of items of the suite in this shard."""
     unscored: int
     records_sha256: TextField = ""
+    header_sha256: TextField = ""
+    """Hash of all other fields."""
 
     @property
     def identity(self) -> dict[str, object]:
@@ -221,11 +221,11 @@ class ShardFile:
             )
         if values["shard_format"] != FORMAT:
             raise InputError(f"{path} has shard format {values['shard_format']}, and this version reads {FORMAT}.")
-        try:
+        with translate_damage(path):
             shard_file = cls(path, ShardHeader.model_validate(values))
             Shard.parse(shard_file.header.shard)
-        except ValidationError as error:
-            raise InputError(f"{path} is damaged ({describe_first_error(error)}): score this shard again.") from error
+        if values.get("header_sha256") != _hash_header(values):
+            raise InputError(f"The header of {path} was changed: score this shard again.")
         return shard_file
 
     @property
@@ -240,12 +240,8 @@ class ShardFile:
         Raises:
             InputError: if they are not valid.
         """
-        try:
-            return TypeAdapter(Settings).validate_python(self.header.settings)
-        except ValidationError as error:
-            raise InputError(
-                f"{self.path} is damaged ({describe_first_error(error)}): score this shard again."
-            ) from error
+        with translate_damage(self.path):
+            return _settings_adapter().validate_python(self.header.settings)
 
     def write(self, records: DraftFile) -> None:
         """Write the file atomically.
@@ -257,6 +253,7 @@ class ShardFile:
             InputError: if it cannot be written.
         """
         header = {**self.header.model_dump(), "records_sha256": records.finish()}
+        header["header_sha256"] = _hash_header(header)
         partial = records.path.with_name(records.path.name.replace(DRAFT, f"shard.{DRAFT}"))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -272,102 +269,29 @@ class ShardFile:
             partial.unlink(missing_ok=True)
 
 
-class RecordKey(NamedTuple):
-    """What a record is the scores of: an item of the suite, or of its fresh draw."""
-
-    item_id: str
-    is_fresh: bool
-
-
-class _Place(NamedTuple):
-    path: Path
-    offset: int
+@cache
+def _settings_adapter() -> TypeAdapter[Settings]:
+    """Return the validator of settings, which takes 50 ms to build."""
+    return TypeAdapter(Settings)
 
 
-class ShardRecords:
-    """Context manager: the records of the shards of a run, which are read on access.
+def _hash_header(header: Mapping[str, object]) -> str:
+    """Return the SHA-256 of the fields of a header, without that of this hash."""
+    fields = {name: value for name, value in header.items() if name != "header_sha256"}
+    return hashlib.sha256(dump(fields).encode("ascii")).hexdigest()
 
-    Args:
-        shards: the files; all of each is read once, to check it.
+
+@contextmanager
+def translate_damage(path: Path) -> Iterator[None]:
+    """Context manager: translate errors of reading a shard file to an error that names it.
 
     Raises:
-        InputError: if a file is damaged, or two records are of the same item.
+        InputError: if a value is missing, or is of the wrong type.
     """
-
-    def __init__(self, shards: Sequence[ShardFile]) -> None:
-        self._places: dict[RecordKey, _Place] = {}
-        self._files: dict[Path, BinaryIO] = {}
-        self._stack = ExitStack()
-        for shard in shards:
-            for key, place in _scan(shard):
-                if key in self._places:
-                    raise InputError(
-                        f"Item {key.item_id} is in {self._places[key].path} and in {place.path}: remove one."
-                    )
-                self._places[key] = place
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-    def check(self, suite: Suite, fresh: Suite | None) -> None:
-        """Check that there is a record of each item, and no other.
-
-        Raises:
-            InputError: if there is not.
-        """
-        unread = dict.fromkeys(self._places)
-        missing: list[str] = []
-        for is_fresh, data in ((False, suite), (True, fresh)):
-            for item in data.items if data else ():
-                if RecordKey(item.id, is_fresh) not in self._places:
-                    missing.append(item.id)
-                unread.pop(RecordKey(item.id, is_fresh), None)
-        if missing:
-            raise InputError(
-                f"No shard has item {missing[0]} of {suite.name}; {len(missing)} items are missing: score all shards "
-                "with this version of rewardbench."
-            )
-        if unread:
-            key = next(iter(unread))
-            raise InputError(
-                f"{self._places[key].path} has item {key.item_id}, which is not in {suite.name}: remove it."
-            )
-
-    def read(self, item_id: str, is_fresh: bool = False) -> ItemScores:
-        """Return the scores of an item, with its texts and answers."""
-        place = self._places[RecordKey(item_id, is_fresh)]
-        if place.path not in self._files:
-            if len(self._files) == MOST_OPEN_FILES:
-                self._stack.close()
-                self._files.clear()
-            self._files[place.path] = self._stack.enter_context(place.path.open("rb"))
-        file = self._files[place.path]
-        file.seek(place.offset)
-        record = json.loads(file.readline())
-        return replace(read_item_scores(record), answers=tuple(record["answers"]))
-
-
-def _scan(shard: ShardFile) -> Iterator[tuple[RecordKey, _Place]]:
-    """Yield the place of each record of a shard file.
-
-    Raises:
-        InputError: if the records are not those that were written.
-    """
-    records_hash = hashlib.sha256()
-    with shard.path.open("rb") as file:
-        offset = len(file.readline())
-        for number, line in enumerate(file, 2):
-            records_hash.update(line)
-            try:
-                record = json.loads(line)
-                yield RecordKey(record["id"], record["fresh"]), _Place(shard.path, offset)
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
-                raise InputError(f"{shard.path}, line {number}, is no record: score this shard again.") from error
-            offset += len(line)
-    if records_hash.hexdigest() != shard.header.records_sha256:
-        raise InputError(f"{shard.path} is incomplete or was changed: score this shard again.")
+    try:
+        yield
+    except ValidationError as error:
+        raise InputError(f"{path} is damaged ({describe_first_error(error)}): score this shard again.") from error
+    except (InputError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = str(error).rstrip(".")
+        raise InputError(f"{path} is damaged ({reason}): score this shard again.") from error

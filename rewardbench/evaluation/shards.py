@@ -17,7 +17,7 @@ from rewardbench.errors import InputError
 from rewardbench.metrics import column_value
 from rewardbench.types import Item, Suite
 
-FORM = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?/(\d{1,6})")
+FORM = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?/(\d{1,6})", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from operator import attrgetter, mul
 from typing import Any
 
 from rewardbench.engine.loop import ScoringRun
+from rewardbench.errors import InputError
 from rewardbench.evaluation.shard_files import ShardHeader
 from rewardbench.manifest import ScorerFacts
 from rewardbench.types import ItemScores, ScorerReport
@@ -63,15 +64,24 @@ def combine_counts(headers: Sequence[ShardHeader], items: Sequence[ItemScores]) 
 
 
 def combine_facts(headers: Sequence[ShardHeader]) -> ScorerFacts:
-    """Return the facts of the scorer of a run, with what it reported of all shards."""
+    """Return the facts of the scorer of a run, with what it reported of all shards.
+
+    Raises:
+        InputError: if two reports differ in the type of a value.
+    """
     facts = [header.facts for header in headers]
     notes: dict[str, None] = {}
     metadata: dict[str, int | str] = {}
     for fact in facts:
         notes.update(dict.fromkeys(fact.report.notes))
         metadata.update(fact.report.metadata)
-    details = combine_values(list(map(attrgetter("report.details"), facts)))
-    session = combine_values(list(map(attrgetter("report.session"), facts)))
+    try:
+        details = combine_values(list(map(attrgetter("report.details"), facts)))
+        session = combine_values(list(map(attrgetter("report.session"), facts)))
+    except (TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"The reports of the shards of {facts[0].name} do not fit together: score all with one version."
+        ) from error
     report = ScorerReport(tuple(notes), details, metadata, session)
     return replace(facts[0], report=report)
 

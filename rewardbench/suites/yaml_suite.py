@@ -180,33 +180,17 @@ def _suggest(name: str, names: AbstractSet[str]) -> str:
 
 
 def _load(path: str) -> Mapping[str, object]:
-    import yaml
-
-    class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]
-        """A safe loader that rejects duplicate keys."""
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-            keys: list[object] = []
-            for key_node, _ in node.value:
-                key = key_node.value
-                if isinstance(key, str) and key != "<<" and key in keys:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key!r} occurs twice", node.start_mark
-                    )
-                keys.append(key)
-            pairs: dict[object, object] = super().construct_mapping(node, deep)
-            return pairs
+    from rewardbench.paths.yaml_file import YamlError, parse_yaml
 
     try:
-        content = yaml.load(Path(path).expanduser().read_text(encoding="utf-8"), UniqueKeys)
+        content = parse_yaml(Path(path).expanduser().read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"Cannot read the suite {path}: {error.strerror}.") from error
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        where = "" if line is None else f", line {line + 1},"
-        raise InputError(
-            f"{path}{where} is not YAML: {getattr(error, 'problem', None) or 'it cannot be read'}."
-        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not YAML: it cannot be read.") from error
+    except YamlError as error:
+        where = "" if error.line is None else f", line {error.line},"
+        raise InputError(f"{path}{where} is not YAML: {error.problem}.") from error
     if not isinstance(content, Mapping):
         raise InputError(f"{path} is not a suite file: it must be a mapping with a name and a dataset.")
     return content

@@ -64,7 +64,7 @@ def estimate_rows(sweep: Sweep) -> list[RowEstimate]:
             estimates.append(RowEstimate(row, str(error)))
             continue
         tokens, size = count_tokens(suite.items), sizes[row.model]
-        hours = None if size is None else _hours(row.model, size, tokens)
+        hours = None if size is None or state != "pending" else _hours(row.model, size, tokens)
         estimates.append(
             RowEstimate(row, state, len(suite.items), tokens, size, _judge_cost(row.model, suite.items, tokens), hours)
         )

@@ -10,6 +10,7 @@ from functools import cached_property
 from glob import glob, has_magic
 from itertools import product
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any
 
 from rewardbench.errors import InputError
@@ -17,9 +18,13 @@ from rewardbench.manifest import format_command
 from rewardbench.models.fingerprint import digest
 from rewardbench.paths import home_path
 from rewardbench.settings import ModelSpec, Settings
-from rewardbench.sweep.row_options import RowOptions, build_settings, check_names
+from rewardbench.sweep.row_options import KNOWN, RowOptions, build_settings, check_names
 
 PLAN_KEYS = ("output_dir", "defaults", "models", "revisions", "datasets", "resources", "jobs")
+SAME_RESULT = frozenset(
+    {"batch_size", "batch_tokens", "num_processes", "cache", "step_threshold", "calibration", "fresh"}
+)
+"""Settings in which two rows may differ, and still have one result."""
 STEP = re.compile(r"(?:step|checkpoint|ckpt|iter(?:ation)?|epoch)s?[-_=]?(\d+)(k?)(?![a-z\d])", re.IGNORECASE)
 """Finds the training step in the name of a revision or a folder."""
 
@@ -42,6 +47,12 @@ class SweepRow:
     def key(self) -> str:
         """Return a digest of what the row scores, without options that cannot change a score."""
         return digest(format_command(replace(self.settings, batch_size=None, batch_tokens=None, num_processes=None)))
+
+    @property
+    def target(self) -> tuple[object, ...]:
+        """Return what decides the name of the result: the settings, without those that only change its figures."""
+        values = vars(self.settings)
+        return tuple(value for name, value in values.items() if name not in SAME_RESULT)
 
     @property
     def step(self) -> int | None:
@@ -141,12 +152,12 @@ def read_lists(path: str) -> PlanLists:
         InputError: if the file cannot be read, or a key or an option is unknown.
     """
     content = _load(path)
+    check_names(content, path, KNOWN.union(PLAN_KEYS))
     for key in content:
         if key not in PLAN_KEYS:
-            check_names({str(key): None}, path)
             raise InputError(f"{path} sets {key} for no row: move it under defaults, or to a model.")
     folder = content.get("output_dir", "results/")
-    if not isinstance(folder, str):
+    if not isinstance(folder, str) or not folder.strip():
         raise InputError(f"output_dir of {path} must be a folder.")
     defaults = _mapping_of(content, "defaults", path)
     check_names(defaults, f"defaults of {path}")
@@ -165,27 +176,42 @@ def build_plan(lists: PlanLists, options: RowOptions | None = None) -> SweepPlan
     Raises:
         InputError: if there is no model, a row occurs twice, an option is unknown, or a value is wrong.
     """
-    place = lists.place
     if not lists.models:
-        raise InputError(f"{place} names no model: add models, such as tiny-rm.")
-    rows: dict[SweepRow, None] = {}
+        raise InputError(f"{lists.place} names no model: add models, such as tiny-rm.")
+    rows: dict[tuple[object, ...], SweepRow] = {}
     for entry in lists.models:
-        names, is_judge, model_options = _read_model(entry, place)
-        common = () if "revision" in model_options else lists.revisions
-        model_resources = _pop_resources(model_options, place)
-        revisions = _pop_list(model_options, "revisions", common, place)
-        datasets = _pop_list(model_options, "datasets", lists.datasets or ["core"], place)
-        check_names(model_options, f"{names[0]} in {place}")
-        for name, revision, dataset in product(names, revisions or [None], datasets):
-            chosen = {} if revision is None else {"revision": _text(revision, "revisions", place)}
-            data, data_options = _read_dataset(dataset, place)
-            resources = {**lists.resources, **model_resources, **_pop_resources(data_options, place)}
-            values = {**lists.defaults, **model_options, **chosen, **data_options, **(options or {})}
-            row = SweepRow(build_settings(name, data, values, is_judge), lists.output_dir, resources)
-            if row in rows:
-                raise InputError(f"{place} names {row.label} on {data} twice: name each row once.")
-            rows[row] = None
-    return SweepPlan(tuple(rows), lists.output_dir, lists.jobs)
+        for row in _rows_of(entry, lists, options or {}):
+            if rows.setdefault(row.target, row) is not row:
+                raise InputError(
+                    f"{lists.place} names {row.label} on {row.settings.dataset} twice, with one result for both: name "
+                    "each row once."
+                )
+    return SweepPlan(tuple(rows.values()), lists.output_dir, lists.jobs)
+
+
+def _rows_of(entry: object, lists: PlanLists, options: RowOptions) -> Iterator[SweepRow]:
+    """Yield the rows of an entry of `models`; `options` override those of the plan."""
+    place = lists.place
+    names, is_judge, model_options = _read_model(entry, place)
+    common = () if "revision" in model_options else lists.revisions
+    model_resources = _pop_resources(model_options, place)
+    revisions = _pop_list(model_options, "revisions", common, place)
+    datasets = _pop_list(model_options, "datasets", lists.datasets or ["core"], place)
+    check_names(model_options, f"{names[0]} in {place}")
+    if not datasets:
+        raise InputError(f"datasets of {names[0]} in {place} is empty: name one, or leave the key out.")
+    if revisions and "revision" in model_options:
+        raise InputError(f"{names[0]} in {place} has revision and revisions: keep one of them.")
+    chosen = [{"revision": _text(revision, "revisions", place)} for revision in revisions] or [{}]
+    for name, revision, dataset in product(names, chosen, datasets):
+        data, data_options = _read_dataset(dataset, place)
+        resources = {**lists.resources, **model_resources, **_pop_resources(data_options, place)}
+        values = {**lists.defaults, **model_options, **revision, **data_options, **options}
+        try:
+            settings = build_settings(name, data, values, is_judge)
+        except InputError as error:
+            raise InputError(f"{name} on {data} in {place}: {error}") from error
+        yield SweepRow(settings, lists.output_dir, resources)
 
 
 def read_plan(path: str) -> SweepPlan:
@@ -211,7 +237,7 @@ def _read_model(entry: object, place: str) -> tuple[list[str], bool, dict[str, A
 
 def _match_folders(name: str, place: str) -> list[str]:
     """Return the folders that a pattern matches, by their training steps; a name without a pattern as it is."""
-    if not has_magic(name):
+    if not has_magic(name) or home_path(name).is_dir():
         return [str(home_path(name))] if name.startswith("~") else [name]
     folders = [path for path in glob(str(home_path(name))) if Path(path).is_dir()]
     if not folders:
@@ -232,6 +258,8 @@ def _read_dataset(entry: object, place: str) -> tuple[str, dict[str, Any]]:
         raise InputError(f"An entry of datasets in {place} has no key dataset: add it.")
     name = _text(options.pop("dataset"), "datasets", place)
     check_names(options.keys() - {"resources"}, f"{name} in {place}")
+    if "revision" in options:
+        raise InputError(f"{name} in {place} sets revision, which is that of the model: set dataset_revision.")
     return name, options
 
 
@@ -251,7 +279,9 @@ def _mapping_of(content: Mapping[str, object], key: str, place: str) -> dict[str
     Raises:
         InputError: if the value is not a mapping.
     """
-    value = content.get(key) or {}
+    value = content.get(key)
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise InputError(f"{key} of {place} must map options to values.")
     return value
@@ -263,8 +293,10 @@ def _list_of(content: Mapping[str, object], key: str, place: str) -> Sequence[ob
     Raises:
         InputError: if the value cannot be a list.
     """
-    value = content.get(key) or []
-    if isinstance(value, str | int | dict):
+    value = content.get(key)
+    if value is None:
+        return []
+    if isinstance(value, str | int | float | dict):
         return [value]
     if not isinstance(value, list):
         raise InputError(f"{key} of {place} must be a list.")
@@ -280,7 +312,8 @@ def _text(value: object, key: str, place: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not value.strip():
-        raise InputError(f"An entry of {key} in {place} is {value!r}: it must be a name.")
+        hint = ", in quotes" if isinstance(value, float) else ""
+        raise InputError(f"An entry of {key} in {place} is {short(value)}: it must be a name{hint}.")
     return value
 
 
@@ -290,12 +323,12 @@ def _load(path: str) -> dict[str, object]:
     Raises:
         InputError: if it cannot be read, or has no keys.
     """
-    import yaml
+    from rewardbench.paths.yaml_file import YamlError, parse_yaml
 
     try:
-        content = yaml.safe_load(home_path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        content = parse_yaml(home_path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, YamlError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"The plan {path} cannot be read: {reason}.") from error
     if not isinstance(content, dict):
         raise InputError(f"The plan {path} must have the keys models and datasets.")

@@ -1,10 +1,11 @@
-"""RowOptions of one row of a sweep, by their names on the command line, and the settings that they make."""
+"""Options of one row of a sweep, by their names on the command line, and the settings that they make."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
+from reprlib import repr as short
 from typing import Any
 
 from rewardbench.errors import InputError
@@ -17,7 +18,7 @@ RowOptions = Mapping[str, object]
 NOT_OPTIONS = frozenset({"model", "dataset", "judge", "server", "endpoint", "cache", "shard"})
 """Fields of settings that a row names otherwise, or that belong to the sweep."""
 SWITCHES = {"no_cache": ("cache", False), "debug": ("limit", 10)}
-"""RowOptions that set another field to a value."""
+"""Options that set another field to a value."""
 
 
 def _field_names(group: type) -> frozenset[str]:
@@ -30,19 +31,24 @@ KNOWN = frozenset({*MODEL, *RUN, *JUDGE, *SERVER, *ENDPOINT, *SYNONYMS, *SWITCHE
 """Every option of a row."""
 
 
-def check_names(options: Iterable[object], place: str) -> None:
+DIGITS = frozenset({"revision", "ref_revision", "dataset_revision", "subset", "label"})
+"""Options whose text may be digits, which YAML reads as a number."""
+
+
+def check_names(options: Iterable[object], place: str, known: frozenset[str] = KNOWN) -> None:
     """Check that every name is an option.
 
     Args:
         options: the options.
         place: where they are written, for the error.
+        known: the names that there are.
 
     Raises:
         InputError: for an unknown name, with the nearest option.
     """
     for name in options:
-        if name not in KNOWN:
-            near = get_close_matches(str(name), KNOWN, 1)
+        if name not in known:
+            near = get_close_matches(str(name), sorted(known), 1)
             hint = f"did you mean {near[0]}?" if near else "rewardbench --help lists the options."
             raise InputError(f"{place} sets {name!r}, which is no option of a run: {hint}")
 
@@ -62,8 +68,11 @@ def build_settings(model: str, dataset: str, options: RowOptions, is_judge: bool
     values: dict[str, Any] = {}
     for name, value in options.items():
         field, constant = SWITCHES.get(name, (SYNONYMS.get(name, name), value))
+        if name in SWITCHES and not isinstance(value, bool):
+            raise InputError(f"{name} is {short(value)}: it must be true or false.")
         if name not in SWITCHES or value:
-            values[field] = constant
+            is_number = name in DIGITS and isinstance(value, int) and not isinstance(value, bool)
+            values[field] = str(value) if is_number else constant
     judge, server = _remote(model, values, is_judge)
     spec = {name: values.pop(name) for name in MODEL & values.keys()}
     run = {name: values.pop(name) for name in (RUN | {"cache"}) & values.keys()}

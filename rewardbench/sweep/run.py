@@ -16,6 +16,7 @@ from rewardbench.errors import InputError
 from rewardbench.evaluation import run
 from rewardbench.evaluation.runs import DrawFresh, fresh_folder, read_data
 from rewardbench.models.devices import release
+from rewardbench.results import to_summary
 from rewardbench.results.types import SummaryJson
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.base import BaseScorer
@@ -89,7 +90,8 @@ class Sweep:
         draw_fresh: builds the fresh draw of a suite.
 
     Raises:
-        InputError: if results cannot be written to the folder, or torchrun started several processes.
+        InputError: if the folder is not of this machine, a result of a model can have no name, or torchrun started
+            several processes.
     """
 
     def __init__(
@@ -101,7 +103,8 @@ class Sweep:
     ) -> None:
         if launch():
             raise InputError("A sweep is one process: start it without torchrun, and pass --num_processes.")
-        _reject_names(plan)
+        for row in plan.rows:
+            reject_model_name(row.model.model)
         self.plan, self._console, self._log, self._draw_fresh = plan, console, log, draw_fresh
         self.store = open_run_store(plan.output_dir)
         self.suites, self.renderings, self.fingerprints = Suites(), Renderings(), Fingerprints()
@@ -110,10 +113,14 @@ class Sweep:
         self._start, self._scored_items = 0.0, 0
 
     def extend(self, plan: SweepPlan) -> None:
-        """Add the rows of another plan, which writes to the same folder."""
-        _reject_names(plan)
+        """Add the rows of another plan, which writes to the same folder; a row whose result can have no name fails."""
         rows = dict.fromkeys((*self.plan.rows, *plan.rows))
         self.plan = SweepPlan(tuple(rows), self.plan.output_dir)
+        for row in plan.rows:
+            try:
+                reject_model_name(row.model.model)
+            except InputError as error:
+                self._fail([row], error)
 
     def find_stored(self) -> None:
         """Record the rows whose result is in the store, and those whose checkpoint does not exist.
@@ -124,9 +131,12 @@ class Sweep:
         self.fingerprints.resolve([rows[0].model for rows in checkpoints])
         for rows in checkpoints:
             spec = rows[0].model
-            if error := self.fingerprints.errors.get(spec):
+            try:
+                fingerprint = self.fingerprints.read(spec)
+            except InputError as error:
                 self._fail(rows, error)
-            elif fingerprint := self.fingerprints.read(spec):
+                continue
+            if fingerprint:
                 self._skip_stored(rows, fingerprint)
 
     def pending(self) -> list[list[SweepRow]]:
@@ -144,7 +154,13 @@ class Sweep:
         return sum(outcome.rendered > 0 for outcome in self.outcomes.values())
 
     def run(self) -> list[RowOutcome]:
-        """Score the pending rows; return the outcome of each row, in the order of the plan."""
+        """Score the pending rows; return the outcome of each row, in the order of the plan.
+
+        Raises:
+            InputError: if results cannot be written to the folder.
+        """
+        with self.store.draft():  # before a model is loaded
+            pass
         self._start = time.monotonic()
         for rows, error in one_ahead(self.pending(), lambda rows: fetch(rows[0].model)):
             if error:
@@ -186,6 +202,7 @@ class Sweep:
         with self.store.draft() as draft:
             result, scored_suite = run(settings, self._console, fresh, draft.add, loaded=scorer, read=suite)
             path = self.store.put(result, scored_suite, draft)
+        self._stored.add(path, to_summary(result))
         self._scored_items += len(suite.items)
         self._finish(
             RowOutcome(
@@ -244,12 +261,6 @@ class Sweep:
             with suppress(InputError):  # it fails when its turn comes
                 items += len(self.suites.read(row.settings).items)
         return items * seconds / max(1, self._scored_items)
-
-
-def _reject_names(plan: SweepPlan) -> None:
-    """Reject models whose name cannot be the name of a result, before anything is scored."""
-    for row in plan.rows:
-        reject_model_name(row.model.model)
 
 
 def _stored_outcome(row: SweepRow, path: str, summary: SummaryJson, items: int) -> RowOutcome:

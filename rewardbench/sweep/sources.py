@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
 from rewardbench.errors import InputError, Unreachable
@@ -121,15 +122,26 @@ def _read(path: Path) -> None:
 
 def one_ahead(items: Sequence[T], prepare: Callable[[T], None]) -> Iterator[tuple[T, InputError | None]]:
     """Yield each item with the error of `prepare`, if any; a thread prepares the next item while one is used."""
-    executor = ThreadPoolExecutor(1, "fetch")
-    try:
-        futures: list[Future[None]] = [executor.submit(prepare, items[0])] if items else []
-        for number, item in enumerate(items):
-            error = futures[number].exception()
-            if number + 1 < len(items):
-                futures.append(executor.submit(prepare, items[number + 1]))
-            if error is not None and not isinstance(error, InputError):
-                error = InputError(f"{type(error).__name__}: {error}")
-            yield item, error
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
+    following = _start(prepare, items[0]) if items else None
+    for number, item in enumerate(items, 1):
+        error = following.exception() if following else None
+        following = _start(prepare, items[number]) if number < len(items) else None
+        if error is not None and not isinstance(error, InputError):
+            error = InputError(f"{type(error).__name__}: {error}")
+        yield item, error
+
+
+def _start(prepare: Callable[[T], None], item: T) -> Future[None]:
+    """Prepare an item in a thread that does not keep the process alive, such as a long download after Ctrl-C."""
+    future: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            prepare(item)
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    Thread(target=work, name="fetch", daemon=True).start()
+    return future

@@ -36,12 +36,14 @@ class StoredResults:
     """The results of a store, by what was scored."""
 
     def __init__(self, store: RunStore) -> None:
-        self._store = store
         self._summaries: dict[str, tuple[str, SummaryJson]] = {}
         for key in store.list():
             with suppress(InputError):  # deleted meanwhile
-                summary = results.read_summary(store.path(key))
-                self._summaries[results.identity(summary)] = (key, summary)
+                self.add(str(store.path(key)), results.read_summary(store.path(key)))
+
+    def add(self, path: str, summary: SummaryJson) -> None:
+        """Add a result, with the path of its summary."""
+        self._summaries[results.identity(summary)] = (path, summary)
 
     def find(self, settings: Settings, suite: Suite, fingerprint: str) -> tuple[str, SummaryJson] | None:
         """Return the path and the summary of the result of a row; None if there is none.
@@ -58,7 +60,7 @@ class StoredResults:
             format_command(settings)
         ):
             return None
-        return str(self._store.path(stored[0])), stored[1]
+        return stored
 
 
 def _figure_options(command: str) -> list[str]:
@@ -81,8 +83,7 @@ class Fingerprints:
     def __init__(self) -> None:
         self._folder: Path = default_path().with_name("fingerprints")
         self._sources: dict[ModelSpec, str] = {}
-        self.errors: dict[ModelSpec, InputError] = {}
-        """Models whose repository or revision does not exist."""
+        self._errors: dict[ModelSpec, InputError] = {}
 
     def resolve(self, specs: list[ModelSpec]) -> None:
         """Look up what the fingerprints of models follow from; the Hub is asked once for each repository."""
@@ -92,10 +93,16 @@ class Fingerprints:
             try:
                 self._sources[spec] = future.result()
             except InputError as error:
-                self.errors[spec] = error
+                self._errors[spec] = error
 
     def read(self, spec: ModelSpec) -> str | None:
-        """Return the digest of a model's fingerprint; None if it is known only when the model is loaded."""
+        """Return the digest of a model's fingerprint; None if it is known only when the model is loaded.
+
+        Raises:
+            InputError: if there is no such baseline, repository or revision.
+        """
+        if spec in self._errors:
+            raise self._errors[spec]
         if spec.model.startswith("baseline/"):
             return digest(dict(load_scorer(spec).fingerprint))
         sources = self._sources.get(spec)

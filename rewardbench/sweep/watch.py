@@ -92,8 +92,10 @@ def score_checkpoints(
         The outcomes of all rows.
 
     Raises:
-        InputError: if the lists name models, or a value is wrong.
+        InputError: if the folder is a file, the lists name models, or a value is wrong.
     """
+    if home_path(folder).exists() and not home_path(folder).is_dir():
+        raise InputError(f"--watch {folder} is a file: name the folder in which checkpoints appear.")
     if lists.models or lists.revisions:
         raise InputError("--watch finds the checkpoints itself: leave out models and revisions.")
     build_plan(replace(lists, models=[folder]), options)  # bad options are rejected before the first checkpoint

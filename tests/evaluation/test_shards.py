@@ -2,9 +2,11 @@
 
 import json
 import random
+import re
 import tempfile
 import time
 from dataclasses import replace
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from rewardbench.errors import InputError
 from rewardbench.evaluation import merge_shards, run_suites, score_shards, shard_run
 from rewardbench.evaluation import runs as run_module
 from rewardbench.evaluation.shards import Shard, divide
-from rewardbench.results import read_result, read_rows, read_summary
+from rewardbench.results import dump, read_result, read_rows, read_summary
 from rewardbench.settings import ModelSpec, Settings
 from rewardbench.store import open_store
 from rewardbench.types import Item, Suite
@@ -155,7 +157,9 @@ def test_items_of_a_cluster_are_in_one_part():
     assert sorted(parts[:3]) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("text", ["3/3", "1", "a/b", "2-1/3", "-1/3", "0/0", "0-3/3", "0/3 ", "", "9999999/99999999"])
+@pytest.mark.parametrize(
+    "text", ["3/3", "1", "a/b", "2-1/3", "-1/3", "0/0", "0-3/3", "0/3 ", "", "٠/3", "9999999/99999999"]
+)
 def test_a_part_that_does_not_exist_is_rejected(text):
     with pytest.raises(InputError, match="--shard"):
         Shard.parse(text)
@@ -300,10 +304,16 @@ def merge(paths, folder):
     return list(merge_shards(list(map(str, paths)), str(folder / "merged")))
 
 
+def signed(header):
+    """Return the first line of a shard file: a header with the hash of its fields."""
+    header.pop("header_sha256", None)
+    return dump({**header, "header_sha256": sha256(dump(header).encode()).hexdigest()})
+
+
 def edit_header(path, target, **fields):
-    """Write a copy of a shard file with other fields in its header."""
+    """Write a copy of a shard file with other fields in its header, whose hash agrees."""
     header, *records = path.read_text().splitlines(keepends=True)
-    target.write_text(json.dumps({**json.loads(header), **fields}) + "\n" + "".join(records))
+    target.write_text(signed({**json.loads(header), **fields}) + "".join(records))
     return target
 
 
@@ -364,13 +374,42 @@ def test_two_complete_runs_in_a_folder_give_two_results(shards, tmp_path):
 
 def rewrite_records(path, change):
     """Change the records of a shard file, with a header whose hash agrees."""
-    from hashlib import sha256
-
     header, *records = path.read_text().splitlines(keepends=True)
     text = "".join(change(records))
-    path.write_text(
-        json.dumps({**json.loads(header), "records_sha256": sha256(text.encode()).hexdigest()}) + "\n" + text
-    )
+    path.write_text(signed({**json.loads(header), "records_sha256": sha256(text.encode()).hexdigest()}) + text)
+
+
+def test_a_header_that_was_edited_is_an_error(shards, tmp_path):
+    for field in (b'"items"', b'"unscored"', b'"requests"'):
+        content = shards[0].read_bytes()
+        shards[0].write_bytes(re.sub(field + rb": ?\d", field + b":9", content, count=1))
+        with pytest.raises(InputError, match=r"The header of .* was changed: score this shard again"):
+            merge(shards, tmp_path)
+        shards[0].write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"scores": ["a", "b"]}, {"scores": [1.0]}, {"answers": 3}, {"scores": None}, {"tokens": 1}, {"id": [1]}]
+)
+def test_records_of_another_form_are_an_error(fields, shards, tmp_path):
+    with_item = next(path for path in shards if len(path.read_text().splitlines()) > 1)
+    rewrite_records(with_item, lambda records: [dump({**json.loads(records[0]), **fields}), *records[1:]])
+    with pytest.raises(InputError, match=r"score this shard again|No shard has item|score all shards"):
+        merge(shards, tmp_path)
+    assert not list((tmp_path / "merged").rglob("*.json*"))
+
+
+def test_reports_of_other_types_are_an_error(shards, tmp_path):
+    report = json.loads(shards[0].read_text().splitlines()[0])["report"]
+    edited = edit_header(shards[0], tmp_path / "x.shard", report={**report, "details": {"requests": "x"}})
+    with pytest.raises(InputError, match="do not fit together"):
+        merge([edited, *shards[1:]], tmp_path)
+
+
+def test_a_link_to_itself_is_an_error(shards, tmp_path):
+    (tmp_path / "shards" / "loop.shard").symlink_to("loop.shard")
+    with pytest.raises(InputError, match=r"Cannot read the shard .*loop.shard"):
+        merge([tmp_path / "shards"], tmp_path)
 
 
 def test_a_damaged_shard_is_an_error_with_its_name(shards, tmp_path):

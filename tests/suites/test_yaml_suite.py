@@ -130,7 +130,7 @@ def load_text(tmp_path, text, rows=ROWS, **options):
         (SUITE.replace("weight: 3", "wieght: 3"), "unknown key 'wieght': .*did you mean weight?"),
         (SUITE.replace("best_of_n", "best-of-n"), "credit of code is 'best-of-n', .*did you mean best_of_n?"),
         (SUITE + "revision: 1234567\n", "revision is 1234567, which YAML does not read as text: put it in quotes"),
-        (SUITE + "revision: 2020-01-01\n", "revision is 2020-01-01, which YAML does not read as text"),
+        (SUITE + "revision: 2020.01\n", "revision is 2020.01, which YAML does not read as text"),
         (SUITE + "revision: 1e5\n", None),
         (SUITE + "revision: true\n", "revision is True, which YAML does not read as text"),
         (SUITE + "revision: [a]\n", "revision is .*, and must be text"),

@@ -131,6 +131,21 @@ def test_other_figures_of_the_same_scores_are_computed_from_the_cache(sweep, tmp
     assert values(output).items() >= {"scored": "1", "computed": "0"}.items()
 
 
+def test_two_names_of_one_file_are_scored_once(sweep):
+    _, output, _ = sweep("--datasets", "./b.jsonl")
+    assert values(output).items() >= {"scored": "6", "stored": "3"}.items()
+
+
+def test_models_that_do_not_exist_are_lines_and_the_others_are_scored(sweep):
+    lists = ["--models", "baseline/none", "no-such-folder/x", "baseline/longest", "--datasets", "a.jsonl"]
+    code, output, lines = sweep(lists=[*lists, "--device", "cpu"])
+    assert code == 1
+    assert values(output).items() >= {"scored": "1", "failed": "2"}.items()
+    assert "There is no baseline 'baseline/none'" in lines[0]
+    code, output, _ = sweep("--dry_run", lists=["--models", "tiny-rm", "--datasets", "a.jsonl", "--device", "gpu9"])
+    assert (code, values(output)["failing"]) == (0, "1")
+
+
 def test_the_next_item_is_prepared_while_one_is_used():
     prepared = {number: threading.Event() for number in range(3)}
 
@@ -168,6 +183,9 @@ def test_the_cost_of_a_judge_is_estimated_from_its_prices(tmp_path, monkeypatch)
         (["missing.yaml"], "missing.yaml cannot be read"),
         (["--models", "tiny-rm", "--until", "3"], "--until ends --watch"),
         (["--models", "tiny-rm", "--watch", "run"], "leave out models"),
+        (["--watch", "run", "--dry_run"], "leave out --dry_run"),
+        (["--watch", __file__], "is a file: name the folder"),
+        (["--models", "tiny-rm", "--output_dir", f"{__file__}/x"], "is not a writable folder"),
         (["--models", "tiny-rm", "--plot", "x.txt"], "not a picture"),
         (["--models", "tiny-rm", "--output_dir", "hf://datasets/a/b"], "A run writes to a folder"),
     ],

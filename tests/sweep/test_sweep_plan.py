@@ -77,22 +77,49 @@ def test_every_field_of_the_settings_is_an_option():
         ("model: [a]", "sets 'model', which is no option"),
         ("models: [a]\nbatch_size: 4", "sets batch_size for no row: move it under defaults"),
         ("models: [a]\ndefaults: {batchsize: 4}", "defaults of plan.yaml sets 'batchsize'.*did you mean batch_size"),
-        ("models: [{model: a, revison: b}]", "a in plan.yaml sets 'revison'.*did you mean revision"),
+        ("models: [{model: a, revisionx: b}]", "a in plan.yaml sets 'revisionx'.*did you mean revision"),
         ("models: [{model: a, judge: b}]", "one of the keys model and judge"),
         ("models: [{model: a, max_tokens: 3}]", "max_tokens of a needs a judge"),
         ("models: [{model: a, max_length: 0}]", "max_length is 0"),
         ("models: [{model: a, torch_dtype: int4}]", "dtype is 'int4'"),
         ("models: [a, a]", "names model=a on core twice"),
         ("models: [a]\ndatasets: [{subset: x}]", "no key dataset"),
-        ("models: [a]\ndatasets: [{dataset: x, lmit: 3}]", "x in plan.yaml sets 'lmit'.*did you mean limit"),
+        ("models: [a]\ndatasets: [{dataset: x, limitx: 3}]", "x in plan.yaml sets 'limitx'.*did you mean limit"),
         ("models: [runs/nothing-*]", "matches no folder"),
-        ("models: [1.5]", "must be a name"),
+        ("models: [1.5]", "must be a name, in quotes"),
+        ("models: [a]\nmodels: [b]", "line 1: the key 'models' occurs twice"),
+        ("models: [{model: a, limit: 1, limit: 2}]", "line 1: the key 'limit' occurs twice"),
+        ("models: [!!bool x]", "another form than its tag"),
+        ("models: " + "[" * 2000, "nested too deeply"),
+        ("modelx: [a]", "did you mean models"),
+        ("models: [a]\ndefaults: {no_cache: 'false'}", "no_cache is 'false': it must be true or false"),
+        ("models: [a]\ndefaults: []", "must map options"),
+        ("models: [a]\ndefaults: {limit: x}", "a on core in plan.yaml: limit is 'x'"),
+        ("models: [{model: a, datasets: []}]", "datasets of a in plan.yaml is empty"),
+        ("models: [{model: a, revision: b, revisions: [c]}]", "has revision and revisions"),
+        ("models: [a]\nrevisions: [null]", "revisions in plan.yaml is None"),
+        ("models: [a]\ndatasets: [{dataset: x, revision: b}]", "x in plan.yaml .*set dataset_revision"),
+        ("models: [a, {model: a, batch_size: 3}]", "names model=a on core twice, with one result"),
+        ("models: [a, {model: a, step_threshold: 0.3}]", "twice, with one result"),
+        ("models: a\noutput_dir: ''", "must be a folder"),
         ("models: a\noutput_dir: 3", "must be a folder"),
     ],
 )
 def test_a_wrong_plan_is_a_one_line_error(write, text, message):
     with pytest.raises(InputError, match=message):
         read_plan(write(text))
+
+
+def test_revisions_are_read_as_they_are_written(write):
+    """YAML 1.1 reads 0100 as 64, 1_000 as 1000, 1:30 as 90, and 2024-01-02 as a date."""
+    text = "models: [{model: a, revisions: [0100, 1_000, 1:30, 2024-01-02, 2024-13-45, 0, 7]}, {model: b, revision: 5}]"
+    revisions = [row.model.revision for row in read_plan(write(text)).rows]
+    assert revisions == ["0100", "1_000", "1:30", "2024-01-02", "2024-13-45", "0", "7", "5"]
+
+
+def test_a_key_may_override_a_merged_one(write):
+    text = "models:\n- &a {model: a, limit: 1}\n- &b {<<: *a, model: b, limit: 2}\n- {<<: *b, model: c}"
+    assert [row.settings.limit for row in read_plan(write(text)).rows] == [1, 2, 2]
 
 
 def test_a_pattern_matches_checkpoints_by_step(tmp_path):

@@ -114,3 +114,19 @@ def test_ctrl_c_ends_the_watch_with_the_table(model_folder, tmp_path, monkeypatc
         main(["sweep", "--watch", "run", "--datasets", "pairs.jsonl", "--device", "cpu"])
     assert stop.value.code == 0
     assert "rows=1\nscored=1\n" in capfd.readouterr().out
+
+
+def test_any_name_of_a_checkpoint_is_one_row(model_folder, tmp_path, monkeypatch, capfd):
+    """The name of a folder that a training run writes may look like a pattern, or be reserved by the store."""
+    from rewardbench.cli.main import main
+
+    monkeypatch.setattr("rewardbench.sweep.watch.POLL", 0.01)
+    monkeypatch.chdir(tmp_path)
+    for name in ("checkpoint-1 [best] *", "index"):
+        shutil.copytree(model_folder(), tmp_path / "run" / name)
+    write_pairs(tmp_path / "pairs.jsonl", 4)
+    with pytest.raises(SystemExit) as stop:
+        main(["sweep", "--watch", "run", "--until", "2", "--datasets", "pairs.jsonl", "--device", "cpu"])
+    output, errors = capfd.readouterr()
+    assert (stop.value.code, "scored=1\n" in output, "failed=1\n" in output) == (1, True, True)
+    assert "failed model=run/index suites=pairs.jsonl reason=A result cannot be called 'index'" in errors

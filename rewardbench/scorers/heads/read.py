@@ -40,7 +40,7 @@ def _parse(path: Path) -> HeadSpec:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster; some builds of PyYAML lack it
     try:
         fields = yaml.load(path.read_text(encoding="utf-8"), loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"The adapter {path} cannot be read ({reason}): pass a YAML file with a head spec.") from error
     if not isinstance(fields, dict):

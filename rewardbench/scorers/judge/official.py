@@ -170,7 +170,7 @@ def _read_texts(path: Path) -> dict[str, str]:
             return _named_texts(_constants(content))
         if path.suffix in (".yaml", ".yml", ".json"):
             return _named_texts(yaml.safe_load(content))
-    except (SyntaxError, ValueError, RecursionError, MemoryError, yaml.YAMLError) as error:
+    except (SyntaxError, ValueError, LookupError, AttributeError, RecursionError, MemoryError, yaml.YAMLError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"The prompts {path} cannot be read: {reason}.") from error
     return {path.stem: content}

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from rewardbench.errors import InputError
+from rewardbench.paths.yaml_file import YamlError, parse_yaml
 from rewardbench.scorers.judge.messages import STRICT, OfficialPrompts, Turn, check_templates, shows_responses
 from rewardbench.scorers.judge.official import read_messages
 from rewardbench.types import View
@@ -235,8 +235,8 @@ def read_protocol(name: str) -> JudgeProtocol:
             names = ", ".join(protocol_names())
             raise InputError(f"There is no judge protocol {name!r}: use {names}, or a YAML or Python file.")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = parse_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YamlError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InputError(f"The judge protocol {path} cannot be read: {reason}.") from error
     if not isinstance(values, Mapping):

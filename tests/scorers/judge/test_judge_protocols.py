@@ -69,7 +69,7 @@ def test_a_wrong_field_is_named(values, reason):
     [
         ("x.yaml", None, "cannot be read: No such file or directory"),
         ("x.yaml", "- a", "is not a mapping of fields"),
-        ("x.yaml", "a: [", "cannot be read: while parsing"),
+        ("x.yaml", "a: [", "cannot be read: line 1"),
         ("x.yaml", json.dumps({**POINTWISE, "name": "choice"}), "is named choice, as one of this package: rename it"),
         (
             "x.yaml",
