@@ -364,6 +364,8 @@ def test_the_example_result_is_valid_and_what_the_command_writes(written):
 
     (block,) = blocks(FORMAT, "json")
     example, (summary, _) = json.loads(block.text), written
+    threads = [value["manifest"]["environment"].pop("thread_settings") for value in (example, summary)]
+    assert all("usable_cpus" in settings for settings in threads)  # the others are those that somebody has set
     assert keys(example) == keys(summary)
     for field in ("suite", "revision", "model", "score", "accuracy_estimate", "sections", "subsets"):
         assert example[field] == summary[field], field
