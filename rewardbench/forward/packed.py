@@ -283,7 +283,14 @@ def choose_layout(scorer: ProbedScorer, may_pack: bool) -> tuple[Layout, list[st
     Returns:
         The layout, and notes for the reader.
     """
+    layout, notes = _choose_layout(scorer, may_pack)
+    if layers.packs_with_flex(scorer.model) and not layout.packed:
+        layers.pack_with_flex(scorer.model, False)
+        notes.append(f"FlexAttention computes packed batches only, and those of {scorer.name} are not packed.")
+    return layout, notes
 
+
+def _choose_layout(scorer: ProbedScorer, may_pack: bool) -> tuple[Layout, list[str]]:
     def score_batch(requests: Sequence[TokenRequest]) -> list[float]:
         """Score in one forward pass; `run_forward` would fall back to single texts if the batch fails."""
         return scorer.forward(requests) if len(requests) > 1 else scorer.run_forward(requests)
