@@ -14,8 +14,7 @@ from typing import Any
 from rewardbench.builders.build import Tick
 from rewardbench.builders.check import Verification, verify
 from rewardbench.builders.draw import Response
-from rewardbench.builders.mirrors import make_cell, read_lines
-from rewardbench.errors import InputError
+from rewardbench.builders.mirrors import make_cell, read_each
 from rewardbench.types import Message, Messages, Tools
 from rewardbench.verifiers import Cell
 
@@ -80,16 +79,7 @@ def read_checked_rows(path: Path) -> CheckedRows:
     Raises:
         InputError: if the file cannot be read, or a line is not such a row.
     """
-    rows = []
-    for number, line in enumerate(read_lines(path), 1):
-        try:
-            rows.append(_from_json(json.loads(line)))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise InputError(
-                f"{path}, line {number} is not a row with a check ({type(error).__name__}: {error}): `rewardbench data "
-                "perturb` writes such files."
-            ) from error
-    return CheckedRows(rows)
+    return CheckedRows(read_each(path, _from_json, "a row with a check, as `rewardbench data perturb` writes them"))
 
 
 def _from_json(value: Mapping[str, Any]) -> CheckedRow:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, TypeVar
 
 from rewardbench.builders.draw import Response
 from rewardbench.errors import InputError
 from rewardbench.types import Message, Messages, Tools
 from rewardbench.verifiers import Cell
+
+T = TypeVar("T")
 
 EDIT_KEY = "hinge"
 """Key of the field `edit` in data files."""
@@ -184,13 +186,27 @@ def read_mirrors(path: Path) -> list[Mirror]:
     Raises:
         InputError: if the file cannot be read, or a line is not a mirror.
     """
-    mirrors = []
+    return read_each(path, from_json, "a mirror")
+
+
+def read_each(path: Path, parse: Callable[[dict[str, Any]], T], noun: str) -> list[T]:
+    """Read the lines of a JSONL file, and convert each object.
+
+    Args:
+        path: the file.
+        parse: converts an object; an error of a missing or unfit field becomes an InputError.
+        noun: what a line must be, for that error.
+
+    Raises:
+        InputError: if the file cannot be read, or a line cannot be converted.
+    """
+    values: list[T] = []
     for n, line in enumerate(read_lines(path), 1):
         try:
-            mirrors.append(from_json(json.loads(line)))
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{path}, line {n} is not a mirror: {error}.") from error
-    return mirrors
+            values.append(parse(json.loads(line)))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InputError(f"{path}, line {n} is not {noun}: {error}.") from error
+    return values
 
 
 def read_lines(path: Path) -> list[str]:

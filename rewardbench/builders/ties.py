@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
-from rewardbench.builders.mirrors import EDIT_KEY, read_lines
-from rewardbench.errors import InputError
+from rewardbench.builders.mirrors import EDIT_KEY, read_each
 from rewardbench.types import Message, Messages
 from rewardbench.verifiers import Cell
 
@@ -106,13 +104,7 @@ def read_ties(path: Path) -> list[TiesMirror]:
     Raises:
         InputError: if the file cannot be read, or a line is not a ties mirror.
     """
-    mirrors = []
-    for n, line in enumerate(read_lines(path), 1):
-        try:
-            mirrors.append(_from_json(json.loads(line)))
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{path}, line {n} is not a ties mirror: {error}.") from error
-    return mirrors
+    return read_each(path, _from_json, "a ties mirror")
 
 
 def _from_json(value: Mapping[str, Any]) -> TiesMirror:

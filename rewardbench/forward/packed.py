@@ -286,7 +286,7 @@ def choose_layout(scorer: ProbedScorer, may_pack: bool) -> tuple[Layout, list[st
     layout, notes = _choose_layout(scorer, may_pack)
     if layers.packs_with_flex(scorer.model) and not layout.packed:
         layers.pack_with_flex(scorer.model, False)
-        notes.append(f"FlexAttention computes packed batches only, and those of {scorer.name} are not packed.")
+        notes.append(f"The batches of {scorer.name} are not packed, so flex_attention is not used.")
     return layout, notes
 
 

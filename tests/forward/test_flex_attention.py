@@ -110,4 +110,4 @@ def test_an_older_torch_is_rejected(model_folder, monkeypatch):
 def test_a_model_that_is_not_packed_is_recorded_with_its_own_attention(model_folder):
     scorer = load_classifier(ModelSpec(str(model_folder("bert")), device="cpu", attn_implementation="flex_attention"))
     assert scorer.fingerprint["attn_implementation"] == "sdpa"
-    assert any("FlexAttention computes packed batches only" in note for note in scorer.report().notes)
+    assert any("not packed, so flex_attention is not used" in note for note in scorer.report().notes)

@@ -6,9 +6,12 @@ import sqlite3
 import sys
 
 import hub_server
+import pytest
 import torch
 from random_models import write_pairs
 from safetensors.torch import load_file, save_file
+
+from rewardbench.cli.main import main
 
 COMMAND = [sys.executable, "-m", "rewardbench"]
 BROKEN = "step_9900"
@@ -16,6 +19,15 @@ BROKEN = "step_9900"
 
 def revision(number):
     return f"step_{100 * (number + 1)}"
+
+
+def rejection(capfd, *arguments):
+    """Run `rewardbench sweep`, which must end with exit code 2 and one line; return the line."""
+    with pytest.raises(SystemExit) as stop:
+        main(["sweep", *arguments])
+    (line,) = capfd.readouterr().err.splitlines()
+    assert stop.value.code == 2
+    return line
 
 
 def serve_checkpoints(server, model, folder, count, name="org/rm"):

@@ -11,6 +11,7 @@ import sys
 import pytest
 import yaml
 from random_models import write_pairs
+from sweeps import rejection
 
 from rewardbench.cli.main import main
 from rewardbench.errors import InputError
@@ -374,12 +375,7 @@ def test_what_a_target_cannot_express_is_a_one_line_error(target, models, jobs, 
 )
 def test_bad_arguments_are_one_line(arguments, message, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stop:
-        main(["sweep", *arguments])
-    errors = capfd.readouterr().err
-    assert stop.value.code == 2
-    assert message in errors
-    assert len(errors.splitlines()) == 1
+    assert message in rejection(capfd, *arguments)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -153,7 +153,7 @@ def _shared(texts: Sequence[str], words_of: Callable[[str], set[str]]) -> list[s
 
 
 def _map_prose(texts: Sequence[str], change: Callable[[str], str], end: str = "") -> list[str]:
-    """TextChange each text outside of its code, and add an end."""
+    """Change each text outside of its code, and add an end."""
     changed: list[str] = []
     for text in texts:
         parts = CODE.split(text)
