@@ -17,6 +17,7 @@ from rewardbench.engine.threads import describe_threads
 from rewardbench.metrics import is_scored, rule_of
 from rewardbench.metrics.steps import best_threshold
 from rewardbench.models.fingerprint import digest
+from rewardbench.models.linear import linear_kernel
 from rewardbench.settings import Settings
 from rewardbench.types import ItemScores, Scorer, ScorerReport, Suite
 
@@ -165,13 +166,14 @@ def _note_on_threshold(suite: Suite, items: Sequence[ItemScores]) -> list[str]:
 
 
 def describe_environment() -> dict[str, object]:
-    """Return the versions of Python and of libraries, the platform, the number of CPUs, and the threads."""
+    """Return the versions of Python and of libraries, the platform, the CPUs, the threads, and the linear kernel."""
     from importlib.metadata import version
 
     names = ("rewardbench", "torch", "transformers", "tokenizers", "datasets", "huggingface_hub", "numpy")
     environment: dict[str, object] = {name: version(name) for name in names}
     environment.update(python=platform.python_version(), platform=platform.platform(), cpus=os.cpu_count())
     environment["thread_settings"] = describe_threads()
+    environment["cpu_linear_kernel"] = linear_kernel()
     return environment
 
 
