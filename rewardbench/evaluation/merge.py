@@ -32,7 +32,7 @@ from rewardbench.store import open_run_store
 from rewardbench.store.base import RunStore
 from rewardbench.types import ItemScores, Result, Suite
 
-HARDWARE = ("threads", "thread_settings", "cpu_linear_kernel", "device")
+HARDWARE = ("threads", "thread_settings", "device")
 """What is recorded of each shard's machine even if all are alike."""
 
 

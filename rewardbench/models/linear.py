@@ -7,10 +7,10 @@ size.
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,8 +32,7 @@ def use_onednn(model: Module) -> int:
         return 0
     count = 0
     for module in model.modules():
-        is_plain = type(module) is torch.nn.Linear and "forward" not in vars(module)
-        if is_plain and _is_float32_on_cpu(module.weight):
+        if isinstance(module, torch.nn.Linear) and _is_plain(module):
             vars(module)["forward"] = partial(_forward, module)
             count += 1
     return count
@@ -46,8 +45,9 @@ def is_onednn_faster() -> bool:
 
     if torch.backends.cpu.get_cpu_capability() != "AVX512" or cpu_vendor() in ("", "GenuineIntel"):
         return False
-    is_built_with_both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
-    return is_built_with_both and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    has_mkl = bool(torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]
+    has_onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    return has_mkl and has_onednn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def cpu_vendor(path: Path = CPU_INFO) -> str:
@@ -63,9 +63,24 @@ def cpu_vendor(path: Path = CPU_INFO) -> str:
     return ""
 
 
-def linear_kernel() -> Literal["onednn", "torch"]:
-    """Return what computes float32 linear layers on the CPU, for the manifest; torch is not loaded for it."""
-    return "onednn" if "torch" in sys.modules and is_onednn_faster() else "torch"
+def describe_linear(fingerprint: Mapping[str, object]) -> dict[str, str]:
+    """Return which library computed the linear layers, `onednn` or `torch`; nothing unless in float32 on the CPU.
+
+    Args:
+        fingerprint: that of the scorer.
+    """
+    if (fingerprint.get("device"), fingerprint.get("dtype")) != ("cpu", "float32"):
+        return {}
+    is_compiled = bool(fingerprint.get("compiled"))
+    return {"cpu_linear_kernel": "onednn" if is_onednn_faster() and not is_compiled else "torch"}
+
+
+def _is_plain(linear: Linear) -> bool:
+    """Return True if a layer is of no subclass, has the forward of its class, and float32 weights on the CPU."""
+    import torch
+
+    is_replaced = type(linear) is not torch.nn.Linear or "forward" in vars(linear)
+    return not is_replaced and _is_float32_on_cpu(linear.weight)
 
 
 def _is_float32_on_cpu(tensor: Tensor) -> bool:

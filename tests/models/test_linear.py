@@ -9,7 +9,7 @@ import torch
 from rewardbench import evaluation
 from rewardbench.engine.loop import score
 from rewardbench.models import linear
-from rewardbench.models.linear import cpu_vendor, linear_kernel, use_onednn
+from rewardbench.models.linear import cpu_vendor, describe_linear, is_onednn_faster, use_onednn
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec, Settings
 from rewardbench.suites import load_suite
@@ -109,7 +109,22 @@ def test_scores_of_a_model_are_those_of_torch(model, monkeypatch):
     assert scores["onednn"] == pytest.approx(scores["torch"], abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("fingerprint", "described"),
+    [
+        ({"device": "cpu", "dtype": "float32"}, {"cpu_linear_kernel": "onednn"}),
+        ({"device": "cpu", "dtype": "float32", "compiled": True}, {"cpu_linear_kernel": "torch"}),
+        ({"device": "cpu", "dtype": "bfloat16"}, {}),
+        ({"device": "cuda", "dtype": "float32"}, {}),
+        ({}, {}),
+    ],
+)
+def test_the_kernel_is_described_where_it_matters(fingerprint, described, onednn):
+    assert describe_linear(fingerprint) == described
+
+
 def test_the_manifest_records_the_kernel_outside_of_the_fingerprint():
     result, _ = evaluation.run(Settings(model=ModelSpec("tiny-rm"), dataset="core", limit=1, cache=False))
-    assert result.manifest["environment"]["cpu_linear_kernel"] == linear_kernel()
-    assert "cpu_linear_kernel" not in result.manifest["fingerprint"]
+    manifest = result.manifest
+    assert manifest["environment"]["cpu_linear_kernel"] == ("onednn" if is_onednn_faster() else "torch")
+    assert "cpu_linear_kernel" not in manifest["fingerprint"]
