@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from rewardbench.stats import format_rank as format_rank
+
 VERIFIED = "verified"
 BASELINE = "Baseline"
 """Type of the baselines."""
@@ -167,18 +169,6 @@ class Board:
         """The suites that have rows: core first, then by number of rows."""
         counts = Counter(row.suite for row in self.rows)
         return tuple(sorted(counts, key=lambda name: (name != "core", -counts[name], name)))
-
-
-def format_rank(rank_range: tuple[int, int] | None, dash: str = "–") -> str:
-    """Return a range of ranks; a dash if there is none.
-
-    >>> format_rank((3, 7)), format_rank((1, 1)), format_rank(None), format_rank((3, 7), "-")
-    ('3–7', '1', '–', '3-7')
-    """
-    if rank_range is None:
-        return dash
-    best, worst = rank_range
-    return str(best) if best == worst else f"{best}{dash}{worst}"
 
 
 def age(board: Board, now: float) -> str:
