@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from rewardbench.stats import format_rank as format_rank
 
 VERIFIED = "verified"
+MEASURED, STATED = "measured by the maintainers", "reported by the submitter"
+"""Who says how large the gap to freshly generated mirrors is."""
 BASELINE = "Baseline"
 """Type of the baselines."""
 BADGES = {
@@ -57,6 +59,8 @@ class LeaderboardRow:
     """Mirror accuracy on the suite, on freshly generated mirrors, and the difference; empty if not measured."""
     badge: str
     note: str = ""
+    gap_source: str = ""
+    """`MEASURED`, `STATED`, or empty without a gap."""
     parameters: int | None = None
     license: str = ""
     date: str = ""

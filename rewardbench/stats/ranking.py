@@ -116,14 +116,15 @@ def _test_pairs(credits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     is_small = (counts >= FEWEST_CLUSTERS) & (_divide(variances**2, fourths) < MANY_CLUSTERS)
     undecided = is_small & (UNDECIDED[0] <= z) & (z <= UNDECIDED[1])
     for count in np.unique(counts[undecided]):
-        first, second = np.nonzero(undecided & (counts == count))
-        p_values[first, second] = _sign_flip_p_values(credits, first, second)
+        earlier, later = np.nonzero(undecided & (counts == count))
+        p_values[earlier, later] = _sign_flip_p_values(credits, earlier, later)
     return gains, p_values
 
 
 def _divide(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:
     """Divide arrays; 0 where the denominator is 0."""
-    return np.divide(numerators, denominators, out=np.zeros_like(numerators), where=denominators > 0)
+    quotients: np.ndarray = np.divide(numerators, denominators, out=np.zeros_like(numerators), where=denominators > 0)
+    return quotients
 
 
 def _sign_flip_p_values(credits: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -134,7 +135,7 @@ def _sign_flip_p_values(credits: np.ndarray, first: np.ndarray, second: np.ndarr
         first: the first model of each pair: [pairs].
         second: the second model of each pair, which differs from the first in the same number of clusters: [pairs].
     """
-    signs = _signs(np.count_nonzero(np.abs(credits[second[0]] - credits[first[0]]) >= RESIDUE))
+    signs = _signs(int((np.abs(credits[second[0]] - credits[first[0]]) >= RESIDUE).sum()))
     p_values: list[np.ndarray] = []
     for start in range(0, len(first), _PAIRS):
         steps = credits[second[start : start + _PAIRS]] - credits[first[start : start + _PAIRS]]
