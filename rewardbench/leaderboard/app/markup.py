@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from rewardbench.console.html_text import make_environment
 from rewardbench.leaderboard.app import tables
-from rewardbench.leaderboard.types import BADGES
+from rewardbench.leaderboard.types import BADGES, format_rank
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -45,6 +45,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "percent": tables.format_percent,
         "interval": tables.format_interval,
+        "rank": format_rank,
         "short": tables.shorten_hashes,
         "share": _bounded_percent,
     }

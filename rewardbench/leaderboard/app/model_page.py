@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app import tables
+from rewardbench.leaderboard.app import overview_page, tables
 from rewardbench.leaderboard.app.frame import ItemCard, Page, make_card
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import address, render
@@ -42,6 +42,7 @@ def build_page(library: Library, row: LeaderboardRow, query: Mapping[str, str]) 
         row=row,
         details=_details(row),
         subsets=[subset for subset in row.subsets if subset.name not in sections],
+        other_suites=overview_page.other_results(library, row),
         breakdowns=list(breakdown_tables(list(map(_estimate, row.breakdowns)))),
         items=_items(library, row, query),
         analyses=library.analyses(row.key, row.mark),

@@ -22,7 +22,7 @@ from starlette.routing import Mount
 
 from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app import board_page, compare_page, model_page, suite_pages, tables
+from rewardbench.leaderboard.app import board_page, compare_page, model_page, overview_page, suite_pages, tables
 from rewardbench.leaderboard.app.access import Access
 from rewardbench.leaderboard.app.first import FirstPaint, Server, StartingApp
 from rewardbench.leaderboard.app.frame import Page, render_page
@@ -70,6 +70,10 @@ def _first(library: Library) -> str:
 def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     """Return the page for a query."""
     name = query.get("view", "board")
+    if name == "suites":
+        return overview_page.build_page(library, suite, query)
+    if name == "model" and "name" in query:
+        return overview_page.build_model_page(library, suite, query)
     if name == "model":
         row = library.row(query.get("model", ""))
         return model_page.build_page(library, row, query) if row else _missing(suite)
