@@ -84,9 +84,13 @@ class Library:
         """Return a page, or a part of one, that depends on the rows alone; one thread at a time builds it."""
         key = (name, _version(self.board))
         with self._making.setdefault(name, threading.Lock()):
-            if key not in self._pages:
-                self._pages[key] = make()
-            page: Cached = self._pages[key]
+            page: Cached | None = self._pages.get(key)
+            if page is None:
+                page = self._pages[key] = make()
+            else:
+                with suppress(KeyError):  # another thread has removed it
+                    self._pages.move_to_end(key)
+        self._making.pop(name, None)
         while len(self._pages) > MOST_PAGES:
             with suppress(KeyError):
                 self._pages.popitem(last=False)

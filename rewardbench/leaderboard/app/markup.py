@@ -26,12 +26,18 @@ def render(template: str, **values: object) -> Markup:
 
 
 def address(**query: object) -> str:
-    """Return the address of a page of the app; empty values are left out.
+    """Return the address of a page of the app; empty values are left out, and a list gives several parameters.
 
     >>> address(suite="core", model="a/b&c", row="")
     '?suite=core&model=a%2Fb%26c'
+    >>> address(m=["a", "b"])
+    '?m=a&m=b'
     """
-    return "?" + urlencode({key: str(value) for key, value in query.items() if value not in (None, "")})
+    values: dict[str, object] = {}
+    for key, value in query.items():
+        if value not in (None, ""):
+            values[key] = value if isinstance(value, list) else str(value)
+    return "?" + urlencode(values, doseq=True)
 
 
 def _bounded_percent(share: float) -> float:

@@ -101,7 +101,8 @@ def _items(library: Library, row: LeaderboardRow, query: Mapping[str, str]) -> M
         return render("message.html", message=error)
     start = _start(query, len(items))
     end = start + STEP
-    filters = {"subset": subset, "search": search, "all": query.get("all")}
+    is_markdown = query.get("markdown") == "1"
+    filters = {"subset": subset, "search": search, "all": query.get("all"), "markdown": "1" if is_markdown else None}
     page = {"view": "model", "suite": row.suite, "model": row.key, **filters}
     return render(
         "items.html",
@@ -110,7 +111,7 @@ def _items(library: Library, row: LeaderboardRow, query: Mapping[str, str]) -> M
         query=filters,
         count=len(items),
         start=start,
-        cards=list(map(_card, items[start:end])),
+        cards=[_card(item, is_markdown) for item in items[start:end]],
         previous=address(**page, **{"from": start - STEP}) if start else "",
         next=address(**page, **{"from": end}) if end < len(items) else "",
     )
@@ -123,9 +124,10 @@ def _start(query: Mapping[str, str], count: int) -> int:
     return min(index, max(0, count - 1)) // STEP * STEP
 
 
-def _card(scored_item: ScoredItem) -> ItemCard:
+def _card(scored_item: ScoredItem, is_markdown: bool) -> ItemCard:
     item = scored_item.item
-    return make_card(item, f"{item.id} · {item.subset} · margin {scored_item.margin:+.3f}", scored_item.scores)
+    title = f"{item.id} · {item.subset} · margin {scored_item.margin:+.3f}"
+    return make_card(item, title, scored_item.scores, with_markdown=is_markdown)
 
 
 def _cut_json(value: object) -> str:

@@ -22,6 +22,7 @@ from itertools import combinations
 import numpy as np
 
 from rewardbench.leaderboard.app.board_page import split_by_revision
+from rewardbench.leaderboard.app.chance import guessing_on
 from rewardbench.leaderboard.types import PUBLISHED, VERIFIED, Board, Figure, LeaderboardRow
 from rewardbench.stats.correlation import RankCorrelation, correlate_ranks
 
@@ -29,6 +30,8 @@ TRUSTED = (VERIFIED, "published")
 """Badges of results that maintainers have scored again, or imported."""
 FEWEST_COMMON = 5
 """Minimum number of models that two suites have in common for a correlation."""
+MEASURES = {"turn": "turn accuracy", "mirror": "mirror accuracy"}
+"""Names of metrics; the others are accuracies."""
 _BADGE_ORDER = (*TRUSTED, "recomputed", "self-reported")
 
 
@@ -96,32 +99,9 @@ def describe_suites(board: Board) -> list[SuiteColumn]:
     for suite in board.suites:
         rows = board.of(suite)
         has_turns = any(row.turn for row in rows)
-        mirrors = any(row.metric == "mirror" for row in rows)
-        measure = "turn accuracy" if has_turns else "mirror accuracy" if mirrors else "accuracy"
-        columns.append(SuiteColumn(suite, measure, 0.5 if has_turns else _chance(suite, mirrors, rows)))
+        metric = "turn" if has_turns else next((row.metric for row in rows if row.ids), "pair")
+        columns.append(SuiteColumn(suite, MEASURES.get(metric, "accuracy"), guessing_on(suite).of(metric, "score")))
     return columns
-
-
-_CHANCE = {
-    "reward-bench": 0.5,
-    "preference-test-sets": 0.5,
-    "reward-bench-2": 0.25,
-    "rm-bench": 0.5,
-    "judge-bench": 0.5,
-}
-"""Expected score of independent random scores on suites that are not included in the package."""
-
-
-def _chance(suite: str, mirrors: bool, rows: Sequence[LeaderboardRow]) -> float | None:
-    """Return the expected score of random scores: that of the suite, or the score of the random baseline."""
-    if suite in _CHANCE:
-        return _CHANCE[suite]
-    if mirrors and suite in ("core", "core-hard"):
-        return 0.25
-    for row in rows:
-        if row.is_baseline and row.model == "baseline/random":
-            return row.score.value
-    return None
 
 
 def collect_models(board: Board, protocol: str = "") -> list[ModelResults]:

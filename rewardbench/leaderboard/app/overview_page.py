@@ -25,7 +25,7 @@ from rewardbench.leaderboard.app.overview import (
     ranked_figure,
     sort_models,
 )
-from rewardbench.leaderboard.types import Board, Figure, LeaderboardRow
+from rewardbench.leaderboard.types import Board, LeaderboardRow
 
 STEP = 100
 """Models on a page."""
@@ -158,7 +158,7 @@ def _cell(rows: Sequence[LeaderboardRow], column: SuiteColumn, ids: str, is_scal
     distance = above_chance(figure.value, column.chance)
     text = tables.format_percent(figure)
     if is_scaled:
-        text = tables.format_percent(Figure("above chance", distance))
+        text = "–" if distance is None else f"{round(100 * distance):+d}"
     heat = 0
     if distance is not None:
         heat = -1 if distance < 0 else min(HEAT, 1 + int(distance * HEAT))

@@ -154,7 +154,9 @@ root.addEventListener('submit', (event) => {
   event.preventDefault();
   const [address, anchor] = event.target.dataset.form.split('#');
   const query = new URLSearchParams(address.slice(1));
-  for (const [name, text] of new FormData(event.target)) if (text) query.set(name, text);
+  const fields = [...new FormData(event.target)];
+  for (const [name] of fields) query.delete(name);
+  for (const [name, text] of fields) if (text) query.append(name, text);
   show('?' + query + (anchor ? '#' + anchor : ''), true);
 });
 const closePanels = (except) => all('.rb-tools details[open]').forEach((panel) => { if (panel !== except) panel.open = false; });

@@ -46,7 +46,7 @@ def limit_downloads() -> None:
 
 def view(library: Library, search: str) -> str:
     """Return the HTML of the page at an address, or a page that says why there is none."""
-    query = dict(parse_qsl(search.lstrip("?")[:LONGEST_QUERY]))
+    query = read_query(search)
     board = library.rows()
     suite = query.get("suite", "")
     if suite not in board.suites:
@@ -57,6 +57,18 @@ def view(library: Library, search: str) -> str:
     except InputError as error:
         page = Page("Page not available", render("message.html", message=error))
     return render_page(page, board, suite)
+
+
+def read_query(search: str) -> dict[str, str]:
+    r"""Return the parameters of an address; those that occur several times are joined by line breaks.
+
+    >>> read_query("?view=compare&m=org/a&m=org/b")
+    {'view': 'compare', 'm': 'org/a\norg/b'}
+    """
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(search.lstrip("?")[:LONGEST_QUERY]):
+        query[name] = f"{query[name]}\n{value}" if name in query else value
+    return query
 
 
 def _first(library: Library) -> str:

@@ -177,8 +177,8 @@ def test_model_page_shows_items_and_links_back(page, server):
     page.click("a:has-text('tiny-rm')")
     page.wait_for_selector("article.rb-item")
     assert page.inner_text("h1") == "tiny-rm"
-    assert page.query_selector("article pre.prompt")
-    assert page.query_selector("article pre.chosen")
+    assert page.query_selector("article .rb-message.user")
+    assert page.query_selector("article .rb-message.chosen")
     page.fill("[name=search]", "zzzz no such word")
     page.click("form button")
     page.wait_for_selector("text=/^0 items/")
@@ -200,9 +200,9 @@ def test_a_deep_link_survives_a_reload(page, server):
 
 
 def test_two_models_are_compared(page, server):
-    go(page, f"{server.url}?view=compare&suite=core", "select[name=a]")
-    page.select_option("select[name=a]", "baseline/longest")
-    page.select_option("select[name=b]", "tiny-rm")
+    go(page, f"{server.url}?view=compare&suite=core", "input[name=m]")
+    page.fill("input[name=m] >> nth=0", "baseline/longest")
+    page.fill("input[name=m] >> nth=1", "tiny-rm")
     page.click("form button:has-text('Compare')")
     page.wait_for_selector("text=is better than", timeout=30_000)
     assert page.inner_text("thead").split("\t")[2:4] == ["baseline/longest", "tiny-rm"]

@@ -100,7 +100,7 @@ def test_two_models_are_compared(library):
     page = see(library, view="compare", a="org/low", b="org/best")
     assert "is better than" in page.words
     assert "only org/best is correct" in page.words
-    assert "choose" in see(library, view="compare").words
+    assert "Choose two" in see(library, view="compare").words
 
 
 def test_hardest_items_suite_and_about_pages_are_built(library):
@@ -238,8 +238,8 @@ def test_empty_store_explains_how_to_add_results(tmp_path):
 
 
 def test_impossible_comparison_explains_what_is_missing(library, tmp_path):
-    assert "Choose two different models." in see(library, view="compare", a="org/low", b="org/low").words
-    assert "Choose two models to compare." in see(library, view="compare", a="org/low").words
+    assert "org/low is chosen twice" in see(library, view="compare", a="org/low", b="org/low").words
+    assert "Choose a model to compare org/low with." in see(library, view="compare", a="org/low").words
     assert "published totals only" in see(Library(str(tmp_path)), view="compare").words
 
 
