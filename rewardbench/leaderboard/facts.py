@@ -63,7 +63,7 @@ class Size:
     """Number of parameters of a model, and where it is from.
 
     Args:
-        parameters: the number, or None; of a mixture of experts whose name says 8x7B, at most so many.
+        parameters: the number, or None; an upper bound if it is from a name such as 8x7B.
         source: `STATED`, `NAME` or `UNKNOWN`.
         text: the size as the name has it; empty unless it is from the name.
     """

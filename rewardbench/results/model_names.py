@@ -31,8 +31,7 @@ class NamedSize:
     """The size in a model's name.
 
     Args:
-        parameters: number of parameters; of a mixture of experts such as 8x7B, which share some of them, at most so
-            many.
+        parameters: number of parameters; an upper bound for a mixture of experts such as 8x7B, which share some.
         text: the size as the name has it, with a decimal point.
     """
 
