@@ -93,7 +93,7 @@ def test_toys_have_fewer_than_ten_million_parameters():
         ("Cohere March 2024", "", ""),
         ("tiny-rm", "", ""),
         ("my_model/", "", ""),
-        ("/home/ann/rm", "", ""),
+        ("/models/run/rm", "", ""),
         ("a/b/c", "", ""),
         ("org/..", "org", ""),
         ("org/a--b", "org", ""),
