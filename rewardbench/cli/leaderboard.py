@@ -173,6 +173,7 @@ def index_command(
     """
     from dataclasses import asdict
 
+    from rewardbench.leaderboard.types import format_rank
     from rewardbench.store.local import INDEX
 
     _check_folder(store)
@@ -190,7 +191,7 @@ def index_command(
         return
     for row in ranked:
         table = f"{row.suite}, {printable(row.protocol)}" if row.protocol else row.suite
-        echo(f"{table}  {row.rank:>4}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
+        echo(f"{table}  {format_rank(row.rank_range, '-'):>9}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
     echo(f"rows={len(board.rows)}")
     echo(f"skipped={len(board.skipped)}")
     for key, reason in board.left_out.items():

@@ -14,11 +14,13 @@ from rewardbench.leaderboard.types import Board, Credits, Figure, LeaderboardRow
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = "4"
+VERSION = "5"
 """Version of the index; an index of another version is rebuilt."""
 FIGURE_COLUMNS = ("score", "sections", "subsets", "gap", "order_inconsistency", "biases", "turns", "breakdowns")
 """Columns with a figure, a list of figures, or null, as JSON."""
-INTEGER_COLUMNS = ("parameters", "rank", "better", "requests", "failures")
+INTEGER_COLUMNS = ("parameters", "requests", "failures")
+RANGES = "rank_range"
+"""Column with the best and the worst rank, or null."""
 FLOAT_COLUMNS = ("cost",)
 CLUSTERS, ITEMS = "parts", "credits"
 """Columns with the credits of a model: by cluster, and by item."""
@@ -54,6 +56,7 @@ def _schema(metadata: Mapping[str, str]) -> pa.Schema:
 
     types = dict.fromkeys(ROW_COLUMNS, pa.string())
     types |= dict.fromkeys(INTEGER_COLUMNS, pa.int64())
+    types[RANGES] = pa.list_(pa.int64())
     types |= dict.fromkeys(FLOAT_COLUMNS, pa.float64())
     columns = list(types.items())
     columns += [(CLUSTERS, pa.list_(pa.float64())), (ITEMS, pa.list_(pa.float64()))]
@@ -84,6 +87,9 @@ def _to_row(columns: dict[str, str]) -> LeaderboardRow:
     for name in FIGURE_COLUMNS:
         if name in columns:
             values[name] = _to_figures(json.loads(columns[name]))
+    if values.get(RANGES) is not None:
+        best, worst = values[RANGES]
+        values[RANGES] = (best, worst)
     return LeaderboardRow(**values)
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from rewardbench.errors import InputError, Unreachable
 from rewardbench.leaderboard.index import encode_index, read_credits, read_index
-from rewardbench.leaderboard.rows import compute_row, rank_rows
+from rewardbench.leaderboard.ranking import rank_rows
+from rewardbench.leaderboard.rows import compute_row
 from rewardbench.leaderboard.types import Board, Credits, LeaderboardRow
 from rewardbench.store.base import Store
 

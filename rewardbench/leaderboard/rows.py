@@ -1,4 +1,4 @@
-"""Compute the rows of a leaderboard from stored results, and rank them.
+"""Compute the rows of a leaderboard from stored results.
 
 Figures are recomputed from the per-item scores by the rules of the suite, so a row does not depend on what its author
 states.
@@ -7,14 +7,13 @@ states.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from rewardbench import results, stats
 from rewardbench.comparison.compare import choose_metric
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.types import PUBLISHED, Credits, Figure, LeaderboardRow
+from rewardbench.leaderboard.types import VERIFIED, Credits, Figure, LeaderboardRow
 from rewardbench.metrics import (
     JUDGE_TYPES,
     SuiteMeans,
@@ -58,8 +57,12 @@ def compute_row(store: Store, key: str, mark: str) -> tuple[LeaderboardRow, Cred
         scored = with_known_rules(read_scored(path), row.suite, row.revision)
         if scored is None:
             return replace(row, badge="self-reported", note=OTHER_REVISION), Credits()
-        verified, note = check_verdict(read_verdict(store, key), summary)
-        return _recompute(row, scored, verified, note)
+        verdict = read_verdict(store, key)
+        verified, note = check_verdict(verdict, summary)
+        recomputed, credits = _recompute(row, scored, verified, note)
+        if recomputed.is_verified:
+            recomputed = replace(recomputed, checked_by=stated.plain_name(verdict.get("by")))
+        return recomputed, credits
 
 
 OTHER_REVISION = "Scored on another revision of the suite, whose rules are unknown here: figures are shown as stated."
@@ -106,6 +109,8 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
         date=_clean(summary.get("date") or ""),
         command=_clean(manifest.get("command") if stated.is_command(manifest.get("command")) else ""),
         fingerprint=_clean(fingerprint) if isinstance(fingerprint, str) else "",
+        base_model=stated.plain_name(model.get("base_model")),
+        weights=_weights_of(manifest),
         order_inconsistency=order[0] if order else None,
         protocol=_clean(judge.name) if judge else "",
         biases=biases,
@@ -113,6 +118,15 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
         failures=judge.failed if judge else None,
         cost=judge.cost if judge else None,
     )
+
+
+def _weights_of(manifest: JsonObject) -> str:
+    """Return the commit or the SHA-256 of the weights that a manifest states; empty if it states none."""
+    fingerprint = manifest.get("fingerprint")
+    weights = fingerprint.get("weights") if isinstance(fingerprint, dict) else None
+    if not isinstance(weights, dict):
+        return ""
+    return next((value for name in ("commit", "sha256") if stated.is_digest(value := weights.get(name))), "")
 
 
 def _read_figures(summary: JsonObject, name: str, unread: list[str]) -> tuple[Figure, ...]:
@@ -209,7 +223,7 @@ def _recompute(
         score=Figure("score", total.value, low, high, len(total.weights)),
         sections=_figures_of(measured.section_means(metric)),
         subsets=_figures_of(measured.subset_means("pair")),
-        badge="verified" if verified and agrees else "recomputed",
+        badge=VERIFIED if verified and agrees else "recomputed",
         note=" ".join(filter(None, notes)),
         order_inconsistency=next(
             iter(_figures_of({"order_inconsistency": order} if (order := measured.order_inconsistency) else {})), None
@@ -276,53 +290,3 @@ def item_credits(scored: ModelScores) -> tuple[float, ...]:
             item_scores, rule = by_id[item.id], rule_of(scored.suite, item.subset)
             credits.append(credit(item, item_scores.scores, rule, item_scores.step_scores))
     return tuple(credits)
-
-
-def rank_rows(rows: Sequence[LeaderboardRow], credits: Mapping[str, Credits]) -> list[LeaderboardRow]:
-    """Return rows with their ranks: 1 + the number of significantly better models.
-
-    Only rows of the same items can be compared: in each suite the largest group of such rows is ranked, by turn
-    accuracy if it has any, else by the score. Rows of other revisions, or of a part of the suite, get rank 0. Rows
-    without per-item scores are ranked by score among all rows, if they are of the same revision or published. Judges
-    are ranked among those of the same protocol only.
-
-    Args:
-        rows: the rows.
-        credits: credits of their models, by key.
-    """
-    by_table: dict[tuple[str, str], list[LeaderboardRow]] = defaultdict(list)
-    for row in rows:
-        by_table[row.suite, row.protocol].append(row)
-    better: dict[str, int] = {}
-    for table_rows in by_table.values():
-        better |= _count_better(table_rows, credits)
-    ranked: list[LeaderboardRow] = []
-    for row in rows:
-        count = better.get(row.key)
-        ranked.append(replace(row, rank=0) if count is None else replace(row, rank=1 + count, better=count))
-    return ranked
-
-
-def _count_better(rows: Sequence[LeaderboardRow], credits: Mapping[str, Credits]) -> dict[str, int]:
-    """Return the number of better models for each row of a suite that can be ranked, by key."""
-    better: dict[str, int] = {}
-    group = _main_group(rows)
-    revisions = {PUBLISHED, *(row.revision for row in group[:1] or rows)}
-    if group:
-        worse = stats.significantly_worse([credits[row.key].by_cluster for row in group])
-        better = dict(zip((row.key for row in group), map(int, worse.sum(1)), strict=True))
-    scores = [row.score.value for row in rows if row.score.value is not None]
-    for row in rows:
-        value = row.score.value
-        if not row.ids and value is not None and row.revision in revisions:
-            better[row.key] = sum(score > value for score in scores)
-    return better
-
-
-def _main_group(rows: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
-    """Return the largest group of rows of the same items; of equally large groups, that of the latest revision."""
-    groups: dict[str, list[LeaderboardRow]] = defaultdict(list)
-    for row in rows:
-        if row.ids:
-            groups[row.ids].append(row)
-    return max(groups.values(), key=lambda group: (len(group), group[0].revision), default=[])

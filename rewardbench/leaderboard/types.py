@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+VERIFIED = "verified"
+BASELINE = "Baseline"
+"""Type of the baselines."""
 BADGES = {
-    "verified": "maintainers re-scored a random sample after the submission, and the scores agree",
+    VERIFIED: "maintainers re-scored a random sample after the submission, and the scores agree",
     "recomputed": "recomputed from the submitted per-item scores, which nobody has checked against the model",
     "self-reported": "totals as the author reported them, without per-item scores",
     "published": "imported from a published table, without per-item scores",
@@ -56,13 +59,17 @@ class LeaderboardRow:
     license: str = ""
     date: str = ""
     command: str = ""
-    rank: int = 0
-    """1 + `better`; 0 if the row cannot be compared with most rows of its suite."""
-    better: int = 0
-    """Number of significantly better models, by turn accuracy if there is any, else by the score.
+    rank_range: tuple[int, int] | None = None
+    """Best and worst rank among the verified models of the same items, as `stats.rank_ranges` computes them.
 
-    Of a row without per-item scores, the number with a higher score.
+    None for baselines and for rows that are not verified.
     """
+    base_model: str = ""
+    """Hub id of the model from which it was trained, as stated; empty if unknown."""
+    checked_by: str = ""
+    """Who ran the model again to verify the scores; empty if they are not verified, or it is unknown."""
+    weights: str = ""
+    """Commit of the weights on the Hub, or their SHA-256, as stated; empty if unknown."""
     fingerprint: str = ""
     """Hash of everything that decides the scores, as the author states it; empty if unknown."""
     order_inconsistency: Figure | None = None
@@ -86,6 +93,16 @@ class LeaderboardRow:
     def turn(self) -> Figure | None:
         """The turn accuracy over the suite, by which its table is sorted and ranked; None if there is none."""
         return self.turns[0] if self.turns else None
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is a baseline, which has no rank."""
+        return self.model_type == BASELINE
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether maintainers have scored a sample again, with the same scores."""
+        return self.badge == VERIFIED
 
 
 @dataclass(frozen=True)
@@ -116,15 +133,26 @@ class Board:
         """The reason why a file of the store has no row, by key."""
         return {key: reason.partition(" ")[2] for key, reason in sorted(self.skipped.items())}
 
-    def of(self, suite: str, protocol: str | None = None) -> tuple[LeaderboardRow, ...]:
-        """Return the rows of a suite, best first.
+    def of(self, suite: str, protocol: str | None = None, place_baselines: bool = False) -> tuple[LeaderboardRow, ...]:
+        """Return the rows of a suite: verified rows, then other rows, then baselines, each best first.
 
         Args:
             suite: name of the suite.
             protocol: only judges of this protocol, or with "" only models that are no judges; None: all.
+            place_baselines: sort baselines among the verified rows, or among the other rows if none is verified.
         """
         rows = [row for row in self.rows if row.suite == suite and protocol in (None, row.protocol)]
-        return tuple(sorted(rows, key=_order))
+        has_ranks = any(row.is_verified and not row.is_baseline for row in rows)
+
+        def order(row: LeaderboardRow) -> tuple[float | str, ...]:
+            if row.is_baseline:
+                group = 2 if not place_baselines else 0 if has_ranks else 1
+            else:
+                group = 0 if row.is_verified else 1
+            turn = (row.turn.value or 0.0) if row.turn else -1.0
+            return group, -turn, -(row.score.value or 0.0), row.model.lower()
+
+        return tuple(sorted(rows, key=order))
 
     def protocols(self, suite: str) -> tuple[str, ...]:
         """Return the protocols of a suite's judges, each of which has a table of its own; "" is the other models'.
@@ -141,10 +169,16 @@ class Board:
         return tuple(sorted(counts, key=lambda name: (name != "core", -counts[name], name)))
 
 
-def _order(row: LeaderboardRow) -> tuple[bool, float, int, float, str]:
-    """Return the sort key of a row: by turn accuracy if there is any, then by rank and score; without a rank last."""
-    turn = row.turn.value if row.turn and row.rank else None
-    return not row.rank, -(turn or 0.0), row.rank, -(row.score.value or 0.0), row.model.lower()
+def format_rank(rank_range: tuple[int, int] | None, dash: str = "–") -> str:
+    """Return a range of ranks; a dash if there is none.
+
+    >>> format_rank((3, 7)), format_rank((1, 1)), format_rank(None), format_rank((3, 7), "-")
+    ('3–7', '1', '–', '3-7')
+    """
+    if rank_range is None:
+        return dash
+    best, worst = rank_range
+    return str(best) if best == worst else f"{best}{dash}{worst}"
 
 
 def age(board: Board, now: float) -> str:

@@ -9,6 +9,7 @@ import re
 import shlex
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
+from typing import TypeGuard
 
 MODEL_TYPES = (
     *("Seq. Classifier", "Custom Classifier", "DPO", "DPO Ref. Free", "Generative RM", "Generative RM PoLL"),
@@ -31,6 +32,10 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 SIZE_IN_NAME = re.compile(
     r"(?<![A-Za-z0-9.])(?:A|(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)([BM])(?![A-Za-z0-9])", re.IGNORECASE
 )
+LONGEST_NAME = 200
+"""Characters of a plain name."""
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
+_DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SIZE_FACTOR = 2.5
 """Factor by which the size in a name may differ from the number of parameters."""
 
@@ -127,6 +132,20 @@ def is_command(value: object) -> bool:
     except ValueError:
         return False
     return len(words) > 1 and words[0] == "rewardbench" and words[1].startswith("--") and shlex.join(words) == value
+
+
+def plain_name(value: object) -> str:
+    """Return a plain name of a model or a user, `name` or `org/name`; empty for any other value.
+
+    >>> [plain_name(value) for value in ("org/RM-8B", "ai2", "../x", "a b", 7)]
+    ['org/RM-8B', 'ai2', '', '', '']
+    """
+    return value if isinstance(value, str) and len(value) <= LONGEST_NAME and _PLAIN_NAME.fullmatch(value) else ""
+
+
+def is_digest(value: object) -> TypeGuard[str]:
+    """Return True if it is the commit of a repository or a SHA-256, in hex digits."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
 def has_hidden(text: str) -> bool:

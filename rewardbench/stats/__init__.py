@@ -28,7 +28,7 @@ from rewardbench.stats.intervals import (
     weighted,
     wilson,
 )
-from rewardbench.stats.ranking import significantly_worse
+from rewardbench.stats.ranking import rank_ranges, significantly_worse
 
 __all__ = [
     "COVERAGE",
@@ -51,6 +51,7 @@ __all__ = [
     "pairable",
     "paired",
     "percentile_interval",
+    "rank_ranges",
     "resample",
     "sign_flip",
     "significantly_worse",

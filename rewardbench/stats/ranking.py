@@ -67,3 +67,33 @@ def _normal(credits: np.ndarray, first: np.ndarray, second: np.ndarray, gaps: np
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(variance > 1e-18, np.abs(gaps) / np.sqrt(variance), 0.0)
     return np.asarray(2 * ndtr(-z))
+
+
+LEVEL = 0.01
+"""Two-sided level of each test of `rank_ranges`."""
+
+
+def rank_ranges(contributions: Sequence[Sequence[float]], level: float = LEVEL) -> list[tuple[int, int]]:
+    """Compute the best and the worst rank of each model, from paired tests of all pairs at a fixed level.
+
+    The best rank is 1 + the number of models that are significantly better, the worst rank 1 + the number of models
+    that are not significantly worse. A test does not depend on the other models, so models that are significantly
+    worse than a model do not change its range, however many there are.
+
+    Args:
+        contributions: what each cluster contributes to each model's score, clusters in one order: [models, clusters].
+        level: two-sided level of each test, without correction for the number of models.
+
+    Returns:
+        Best and worst rank: [models].
+    """
+    credits = np.asarray(contributions, dtype=np.float64)
+    first, second = np.triu_indices(len(credits), 1)
+    gaps = credits.sum(1)[second] - credits.sum(1)[first]
+    significant = _normal(credits, first, second, gaps) < level
+    worse = np.zeros((len(credits), len(credits)), dtype=bool)
+    worse[first, second] = significant & (gaps > 0)
+    worse[second, first] = significant & (gaps < 0)
+    best = 1 + worse.sum(1)
+    worst = len(credits) - worse.sum(0)
+    return list(zip(best.tolist(), worst.tolist(), strict=True))

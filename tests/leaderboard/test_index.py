@@ -5,11 +5,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from synthetic import changed, mirrors, scores, singles, store
+from synthetic import changed, mirrors, scores, singles, store, verify
 
 from rewardbench import results
 from rewardbench.cli.main import main
 from rewardbench.errors import InputError
+from rewardbench.leaderboard import index
 from rewardbench.leaderboard.index import read_index
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.types import Board, age
@@ -27,11 +28,59 @@ def four(tmp_path):
 
 
 def ranks(board):
-    return {row.model: row.rank for row in board.of("toy")}
+    return {row.model: row.rank_range for row in board.of("toy")}
 
 
-def test_rank_counts_significantly_better_models(four):
-    assert ranks(refresh(four)) == {"org/best": 1, "org/a": 2, "org/b": 2, "org/worst": 4}
+def test_rank_range_counts_better_models_and_those_that_are_not_worse(four):
+    assert set(ranks(refresh(four)).values()) == {None}
+    verify(four.root)
+    board = refresh(four)
+    assert ranks(board) == {"org/best": (1, 1), "org/a": (2, 3), "org/b": (2, 3), "org/worst": (4, 4)}
+    assert refresh(four).rows == board.rows
+    assert {row.checked_by for row in board.rows} == {"maintainer"}
+
+
+def test_only_verified_models_are_ranked(four):
+    verify(four.root, "org/a", "org/worst")
+    assert ranks(refresh(four)) == {"org/a": (1, 1), "org/worst": (2, 2), "org/best": None, "org/b": None}
+    assert [row.checked_by for row in refresh(four).of("toy")] == ["maintainer", "maintainer", "", ""]
+
+
+def test_baselines_have_no_rank_and_are_listed_last(four):
+    verify(four.root)
+    board = refresh(four)
+    rows = tuple(replace(row, model_type="Baseline") if row.model == "org/best" else row for row in board.rows)
+    board = replace(board, rows=rows)
+    assert board.of("toy")[-1].model == "org/best"
+    assert board.of("toy", place_baselines=True)[0].model == "org/best"
+    path = four.path("org/best")
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "model_type": "Baseline"}))
+    verify(four.root)
+    assert ranks(refresh(four)) == {"org/a": (1, 2), "org/b": (1, 2), "org/worst": (3, 3), "org/best": None}
+
+
+def test_weights_and_base_model_are_as_stated(four):
+    path = four.path("org/a")
+    summary = json.loads(path.read_bytes())
+    for weights, base, expected in (
+        ({"commit": "a" * 40}, "org/base", ("a" * 40, "org/base")),
+        ({"sha256": "b" * 64}, ["org/base"], ("b" * 64, "")),
+        ({"commit": "latest", "sha256": 7}, "../base", ("", "")),
+        (7, "a b", ("", "")),
+    ):
+        manifest = {**summary["manifest"], "fingerprint": {"weights": weights}, "model": {"base_model": base}}
+        path.write_text(json.dumps({**summary, "manifest": manifest}))
+        row = row_of(refresh(four), "org/a")
+        assert (row.weights, row.base_model) == expected
+
+
+def test_index_of_another_version_is_rebuilt(four, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr(index, "VERSION", "4")
+        rows = refresh(four).rows
+    assert read_index(four.root / "index.parquet") is None
+    assert refresh(four).rows == rows
+    assert read_index(four.root / "index.parquet").rows == rows
 
 
 def test_figures_are_recomputed_and_a_different_stated_score_is_noted(four):
@@ -230,7 +279,7 @@ def forge(root):
     for row in rows:
         if row["key"] == "org/worst":
             score = json.loads(row["score"]) | {"value": 0.999, "low": 0.99, "high": 1.0}
-            row |= {"score": json.dumps(score), "badge": "verified", "rank": 1}
+            row |= {"score": json.dumps(score), "badge": "verified", "rank_range": [1, 1]}
     pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), place)
 
 
@@ -262,15 +311,14 @@ def test_an_index_is_rebuilt_when_asked(four):
     assert len(read) == 4
 
 
-def test_row_without_items_is_ranked_by_score(four):
+def test_row_without_items_has_no_rank(four):
     summary = json.loads(four.path("org/a").read_bytes())
     bare = {**summary, "model": "x/published", results.OUTPUTS_HASH: None}
     bare["manifest"] = {"published": {"source": "paper"}}
     bare["score"] = {**summary["score"], "value": 0.97, "low": None, "high": None}
     four.add([(bare, None)])
     row = next(row for row in refresh(four).rows if row.model == "x/published")
-    above = sum((row.score.value or 0) > 0.97 for row in refresh(four).rows)
-    assert (row.badge, row.rank, row.score.low) == ("published", 1 + above, None)
+    assert (row.badge, row.rank_range, row.score.low) == ("published", None, None)
 
 
 def test_age_of_rows_is_formatted():

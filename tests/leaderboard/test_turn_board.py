@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from groups import mirror, scored, suite_of
 from submissions import result, write
-from synthetic import changed, mirrors, scores, store
+from synthetic import changed, mirrors, scores, store, verify
 
 pytest.importorskip("gradio")
 
@@ -50,6 +50,7 @@ def folder(tmp_path_factory):
     store(path, SUITE, scored(SUITE, learned), "org/learned")
     store(path, SUITE, drawn(SUITE), "org/random")
     store(path, SUITE, scored(SUITE, lambda prompt, response: -len(response)), "org/shortest")
+    verify(path)
     return path
 
 
@@ -60,7 +61,8 @@ def test_random_is_not_above_a_model_that_reads_the_prompt(folder):
     assert by_model["org/random"].score.value > by_model["org/learned"].score.value == 0
     assert by_model["org/shortest"].turn.value == 0.5
     assert by_model["org/learned"].turn.value == 0.9
-    assert {row.model: row.rank for row in rows} == {"org/learned": 1, "org/random": 2, "org/shortest": 2}
+    ranges = {"org/learned": (1, 1), "org/random": (2, 3), "org/shortest": (2, 3)}
+    assert {row.model: row.rank_range for row in rows} == ranges
 
 
 def _turn_of(rows):
@@ -151,15 +153,16 @@ def two_versions(tmp_path_factory):
     store(path, core, drawn(core, 1), "org/newer")
     for n in range(4):
         store(path, old, scores(old, 0.99, n), f"org/old-{n}")
+    verify(path)
     return path
 
 
 def test_results_of_an_earlier_core_are_readable_but_not_ranked(two_versions):
     rows = {row.model: row for row in refresh(LocalStore(two_versions)).of("core")}
-    assert (rows["org/new"].rank, rows["org/newer"].rank) == (1, 1)
+    assert (rows["org/new"].rank_range, rows["org/newer"].rank_range) == ((1, 2), (1, 2))
     for n in range(4):
         row = rows[f"org/old-{n}"]
-        assert (row.rank, row.turn, row.revision) == (0, None, "1.0.1+bb875906055a")
+        assert (row.rank_range, row.turn, row.revision) == (None, None, "1.0.1+bb875906055a")
         assert row.score.value > 0.9
         assert "another revision" in row.note
 
@@ -174,7 +177,7 @@ def test_the_page_lists_earlier_revisions_apart(two_versions):
     assert "1.0.1" in others
     assert "not ranked" in others
     model = app.view(library, "?view=model&suite=core&model=org%2Fold-0")
-    assert "none (scored on other items" in model
+    assert "none (not verified)" in model
 
 
 def test_a_store_of_earlier_results_alone_is_a_board_of_them(tmp_path):
@@ -182,7 +185,7 @@ def test_a_store_of_earlier_results_alone_is_a_board_of_them(tmp_path):
     for n, share in enumerate((0.6, 0.9)):
         store(tmp_path, old, scores(old, share, n), f"org/old-{n}")
     library = Library(str(tmp_path))
-    assert [(row.model, row.rank) for row in library.rows().of("core")] == [("org/old-1", 1), ("org/old-0", 2)]
+    assert [row.model for row in library.rows().of("core")] == ["org/old-1", "org/old-0"]
     page = app.view(library, "?suite=core")
     assert page.index("org/old-1") < page.index("org/old-0")
     assert "Other revisions" not in page

@@ -9,6 +9,7 @@ from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.types import Board, LeaderboardRow
+from rewardbench.stats.ranking import LEVEL
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
 
@@ -61,6 +62,8 @@ def build_page(board: Board, suite: str, query: Mapping[str, str], most: int | N
         cell_text=tables.cell_text,
         mirrors=any(row.metric == "mirror" for row in rows),
         turns=any(row.turn for row in rows),
+        ranks=any(row.rank_range for row in rows),
+        rank_level=LEVEL,
         rank_measure=tables.rank_measure(rows),
         other_rows=other_rows[:most],
         shorten=tables.shorten_hashes,

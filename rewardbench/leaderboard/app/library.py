@@ -150,7 +150,7 @@ class Library:
 
 def _version(board: Board) -> int:
     """Return a hash that changes whenever the rows do."""
-    return hash(tuple((row.key, row.mark, row.rank) for row in board.rows))
+    return hash(tuple((row.key, row.mark, row.rank_range) for row in board.rows))
 
 
 def _with_texts(item: Item, texts: dict[str, Item]) -> Item:

@@ -12,7 +12,7 @@ from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.app.frame import ItemCard, Page, make_card
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import address, render
-from rewardbench.leaderboard.types import Figure, LeaderboardRow
+from rewardbench.leaderboard.types import Figure, LeaderboardRow, format_rank
 from rewardbench.results.breakdown_table import breakdown_tables
 from rewardbench.results.browse import ScoredItem, select
 from rewardbench.types import Estimate
@@ -60,7 +60,7 @@ def _details(row: LeaderboardRow) -> dict[str, str]:
     pairwise = {tables.ORDER: f"{tables.format_percent(order)}% ({tables.format_interval(order)})"} if order else {}
     return {
         "Suite": f"{row.suite}@{tables.shorten_hashes(row.revision)}",
-        "Rank": f"{row.rank} ({_explain_rank(row)})" if row.rank else "none (scored on other items than most models)",
+        "Rank": f"{format_rank(row.rank_range)} among verified models" if row.rank_range else _explain_no_rank(row),
         **pairwise,
         **_judge_details(row),
         "Kind": row.model_type,
@@ -84,13 +84,9 @@ def _judge_details(row: LeaderboardRow) -> dict[str, str]:
     return details
 
 
-def _explain_rank(row: LeaderboardRow) -> str:
-    """Return why a row has its rank."""
-    models = {0: "no model", 1: "1 model"}.get(row.better, f"{row.better} models")
-    is_plural = row.better > 1
-    if row.ids:
-        return f"{models} {'are' if is_plural else 'is'} significantly better"
-    return f"{models} {'have' if is_plural else 'has'} a higher score; no significance test without per-item scores"
+def _explain_no_rank(row: LeaderboardRow) -> str:
+    """Return why a row has no rank."""
+    return "none (a baseline)" if row.is_baseline else "none (not verified)"
 
 
 def _items(library: Library, row: LeaderboardRow, query: Mapping[str, str]) -> Markup:

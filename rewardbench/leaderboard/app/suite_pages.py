@@ -18,7 +18,6 @@ from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
 from rewardbench.types import Suite
 
-BASELINE = "Baseline"
 HARDEST = 25
 """Items on the page of the hardest items."""
 
@@ -81,7 +80,7 @@ def _point(row: LeaderboardRow, value: float, x: float) -> charts.Point:
         high=100 * high,
         name=f"{row.model}: {tables.format_percent(score)}% ({tables.format_interval(score)})",
         href=address(view="model", suite=row.suite, model=row.key),
-        mark="baseline" if row.model_type == BASELINE else "",
+        mark="baseline" if row.is_baseline else "",
     )
 
 
@@ -127,7 +126,7 @@ def _comparable_rows(board: Board, suite: str) -> list[LeaderboardRow]:
     """Return the rows of the best model and of others that scored the same items, without baselines."""
     comparable: list[LeaderboardRow] = []
     for row in board.of(suite):
-        if row.ids and row.model_type != BASELINE:
+        if row.ids and not row.is_baseline:
             best = comparable[0] if comparable else row
             if (row.revision, row.ids) == (best.revision, best.ids):
                 comparable.append(row)
@@ -156,7 +155,7 @@ def build_suite_page(library: Library, suite: str, query: Mapping[str, str]) -> 
     baselines: list[LeaderboardRow] = []
     gaps: list[LeaderboardRow] = []
     for row in rows:
-        if row.model_type == BASELINE:
+        if row.is_baseline:
             baselines.append(row)
         if row.gap:
             gaps.append(row)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rewardbench.leaderboard.types import BADGES, Figure, LeaderboardRow
+from rewardbench.leaderboard.types import BADGES, Figure, LeaderboardRow, format_rank
 from rewardbench.metrics import MEANINGS
 
 TURN = "Turn"
@@ -62,7 +62,7 @@ def columns(rows: Sequence[LeaderboardRow], with_subsets: bool = False) -> list[
             if name not in sections:
                 subsets.setdefault(name, Column(name, f"Subset {name} (%)"))
     return [
-        Column("Rank", f"1 + the number of models with a significantly better {rank_measure(rows)}"),
+        Column("Rank", f"Range of ranks among verified models, by tests of {rank_measure(rows)}"),
         Column("Model", "", number=False),
         Column("Score", "Percent, with 95% confidence interval", label="Score (95% CI)"),
         *_turn_columns(rows),
@@ -107,7 +107,7 @@ def _names(figures: Iterable[Figure]) -> list[str]:
 def cell_text(row: LeaderboardRow, column: str) -> str:
     """Return the text of a cell."""
     plain = {
-        "Rank": str(row.rank or "–"),
+        "Rank": format_rank(row.rank_range),
         "Model": row.model,
         "Score": format_percent(row.score),
         TURN: format_percent(row.turn),

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from synthetic import mirrors, scores, store
+from synthetic import mirrors, scores, store, verify
 
 pytest.importorskip("gradio")
 
@@ -15,7 +15,7 @@ from rewardbench import results
 from rewardbench.leaderboard.app import serve as app
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.index import encode_index, read_index
-from rewardbench.leaderboard.rows import rank_rows
+from rewardbench.leaderboard.ranking import rank_rows
 from rewardbench.leaderboard.types import Board, Credits
 from rewardbench.models.fingerprint import digest
 from rewardbench.store import open_store
@@ -55,6 +55,7 @@ def folder(tmp_path_factory):
     add_judge(folder, "org/judge", 0.9, CHOICE, 12.5, 3)
     add_judge(folder, "org/judge", 0.5, RATING, None, 4)
     add_judge(folder, "org/other-judge", 0.4, CHOICE, 0.004, 5)
+    verify(folder)
     return folder
 
 
@@ -72,11 +73,11 @@ def see(library, **query):
 def test_judges_are_ranked_among_those_of_their_protocol(library):
     rows = {(row.model, row.protocol): row for row in library.rows().rows}
     assert len(rows) == 5
-    assert rows["org/judge", CHOICE].rank == 1
-    assert rows["org/judge", RATING].rank == 1
-    assert rows["org/classifier", ""].rank == 1
-    assert rows["org/other-judge", CHOICE].rank == 2
-    assert rows["org/weak", ""].rank == 2
+    assert rows["org/judge", CHOICE].rank_range == (1, 1)
+    assert rows["org/judge", RATING].rank_range == (1, 1)
+    assert rows["org/classifier", ""].rank_range == (1, 1)
+    assert rows["org/other-judge", CHOICE].rank_range == (2, 2)
+    assert rows["org/weak", ""].rank_range == (2, 2)
     assert library.rows().protocols(SUITE.name) == ("", CHOICE, RATING)
 
 
@@ -161,9 +162,9 @@ def test_a_run_that_stopped_has_a_note(tmp_path):
     assert row.note.startswith("The run stopped at a limit of cost")
 
 
-def test_rows_of_no_scores_are_ranked_within_their_table(library):
+def test_rows_without_scores_have_no_rank(library):
     row = next(row for row in library.rows().rows if row.protocol == RATING)
     published = replace(row, key="x", ids="", protocol="", score=replace(row.score, value=0.9))
     ranked = rank_rows([row, published], {row.key: Credits((0.1, 0.2)), "x": Credits()})
-    assert [row.rank for row in ranked] == [1, 1]
+    assert [row.rank_range for row in ranked] == [(1, 1), None]
     assert Board((), 0.0).protocols("toy") == ()

@@ -243,10 +243,17 @@ def test_impossible_comparison_explains_what_is_missing(library, tmp_path):
     assert "published totals only" in see(Library(str(tmp_path)), view="compare").words
 
 
-@pytest.mark.parametrize(("better", "words"), [(0, "no model is"), (1, "1 model is"), (2, "2 models are")])
-def test_number_of_better_models_is_grammatical(library, better, words):
-    row = replace(library.board.rows[0], better=better)
-    assert f"{words} significantly better" in model_page._details(row)["Rank"]
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"rank_range": (1, 3)}, "1–3 among verified models"),
+        ({"model_type": "Baseline"}, "none (a baseline)"),
+        ({}, "none (not verified)"),
+    ],
+)
+def test_a_model_page_states_the_rank_or_why_there_is_none(library, changes, words):
+    row = replace(library.board.rows[0], **changes)
+    assert model_page._details(row)["Rank"] == words
 
 
 def test_templates_escape_text_and_gradio_braces():

@@ -12,7 +12,7 @@ def row(model="org/m", **changes):
         "key": model, "mark": "1", "model": model, "model_type": "Seq. Classifier", "suite": "toy", "revision": "r1",
         "ids": "x", "metric": "pair", "score": Figure("score", 0.8, 0.7, 0.9, 100),
         "sections": (Figure("Chat", 0.9, 0.8, 0.95, 50),), "subsets": (Figure("easy", 1.0),), "gap": (),
-        "badge": "recomputed", "rank": 1,
+        "badge": "recomputed", "rank_range": (1, 3),
     }  # fmt: skip
     return LeaderboardRow(**{**values, **changes})
 
@@ -28,7 +28,7 @@ def test_columns_are_sections_and_optionally_subsets():
 def test_no_cell_of_a_csv_is_a_formula(name):
     text = tables.to_csv([row(name)], ["Rank", "Model", "Score"])
     ((rank, model, score, low, high),) = list(csv.reader(io.StringIO(text)))[1:]
-    assert (rank, model, score, low, high) == ("1", f"'{name}", "80.0", "70.0", "90.0")
+    assert (rank, model, score, low, high) == ("1–3", f"'{name}", "80.0", "70.0", "90.0")
 
 
 def test_latex_is_escaped():
