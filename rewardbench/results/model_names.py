@@ -31,8 +31,7 @@ class NamedSize:
     """The size in a model's name.
 
     Args:
-        parameters: number of parameters; of a mixture of experts such as 8x7B, which share some of them, at most so
-            many.
+        parameters: number of parameters; an upper bound for a mixture of experts such as 8x7B, which share some.
         text: the size as the name has it, with a decimal point.
     """
 
@@ -68,6 +67,8 @@ def _named_size(parameters: float, text: str) -> NamedSize | None:
 
 STEP, EPOCH, ITERATION, SEED, LAUNCH, CUT_OFF = "step", "epoch", "iteration", "seed", "launch", "cut off"
 """What distinguishes the models of a run: see `RunMember.unit`."""
+TRAINING = (STEP, EPOCH, ITERATION)
+"""Units whose models are checkpoints of one training, so that a curve joins their scores."""
 _LAUNCHED = re.compile(r"(?P<name>.+)__\d{1,6}__(?P<step>1[5-9]\d{8})")
 """Name of a development run: experiment, seed and start of the run in seconds since 1970."""
 _CUT_OFF = re.compile(r"(?P<run>.+?)[-_.](?:check|ckpt|step)[a-z]*\.\.\.", re.IGNORECASE)
@@ -105,11 +106,6 @@ class RunMember:
     run: str
     step: float | None
     unit: str
-
-    @property
-    def is_training(self) -> bool:
-        """Whether the models of the run are checkpoints of one training, so that a curve joins them."""
-        return self.unit in (STEP, EPOCH, ITERATION)
 
 
 @lru_cache(maxsize=4096)

@@ -93,7 +93,7 @@ def test_toys_have_fewer_than_ten_million_parameters():
         ("Cohere March 2024", "", ""),
         ("tiny-rm", "", ""),
         ("my_model/", "", ""),
-        ("/home/ann/rm", "", ""),
+        ("/models/run/rm", "", ""),
         ("a/b/c", "", ""),
         ("org/..", "org", ""),
         ("org/a--b", "org", ""),
@@ -193,6 +193,7 @@ def test_checkpoints_fold_into_the_last_which_need_not_be_the_best():
         {"license": "mit"},
         {"parameters": 7},
         {"model_type": "DPO"},
+        {"base_model": "org/base"},
     ],
 )
 def test_what_differs_is_not_folded(changes):
