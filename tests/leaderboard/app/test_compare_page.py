@@ -120,7 +120,7 @@ def test_the_form_offers_every_model_by_name_and_keeps_the_choice(library):
     offered = re.findall(r'<option value="(org/[^"]*)"></option>', page)
     assert sorted(offered) == sorted(SHARES)
     assert re.findall(r'name="m" list="rb-names" value="([^"]*)"', page) == ["org/c", "org/d", "", "", ""]
-    assert '<form class="rb-tools rb-models" method="get"' in page
+    assert '<form class="rb-form rb-models" method="get"' in page
 
 
 def test_the_suite_can_be_changed_and_keeps_the_models(library):
