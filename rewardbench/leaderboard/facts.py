@@ -63,7 +63,7 @@ class Size:
     """Number of parameters of a model, and where it is from.
 
     Args:
-        parameters: the number, or None; of a mixture of experts whose name says 8x7B, at most so many.
+        parameters: the number, or None; an upper bound if it is from a name such as 8x7B.
         source: `STATED`, `NAME` or `UNKNOWN`.
         text: the size as the name has it; empty unless it is from the name.
     """
@@ -86,13 +86,22 @@ def hub_address(row: LeaderboardRow) -> str:
     Whether the repository exists is not checked. Baselines, models served through an API only, ensembles, paths and
     names that are cut off have no address; of development runs it is that of their repository, if it is known.
     """
+    if not organization(row) or row.model_type == "Ensemble" or _is_api_model(row.model):
+        return ""
     run = run_in_name(row.model)
     if run is not None and run.unit in (LAUNCH, CUT_OFF):
         return f"{HUB}{run.run}" if run.run in DEVELOPMENT_REPOSITORIES else ""
-    name = row.model
-    is_hub_name = bool(_HUB_NAME.fullmatch(name)) and ".." not in name and "--" not in name and not _FILE.search(name)
-    is_model = bool(organization(row)) and row.model_type != "Ensemble" and not _is_api_model(name)
-    return f"{HUB}{name}" if is_hub_name and is_model else ""
+    return address_of(row.model)
+
+
+def address_of(name: str) -> str:
+    """Return the address on the Hub of a repository of a model; empty if it cannot be the name of one.
+
+    >>> address_of("org/RM-8B"), address_of("org/../x"), address_of("RM-8B")
+    ('https://huggingface.co/org/RM-8B', '', '')
+    """
+    is_name = _HUB_NAME.fullmatch(name) and ".." not in name and "--" not in name and not _FILE.search(name)
+    return f"{HUB}{name}" if is_name else ""
 
 
 def size_of(row: LeaderboardRow) -> Size:
@@ -221,11 +230,18 @@ def fold_checkpoints(rows: Sequence[LeaderboardRow]) -> list[RunGroup]:
     return groups
 
 
+def run_group(rows: Sequence[LeaderboardRow], row: LeaderboardRow) -> RunGroup | None:
+    """Return the group of checkpoints that has a row, if there are several."""
+    for group in fold_checkpoints(rows):
+        if group.is_folded and any(member.key == row.key for member in group.rows):
+            return group
+    return None
+
+
 def _common(row: LeaderboardRow) -> tuple[object, ...]:
     """Return what the rows of a group must have in common besides their run."""
-    is_verified = row.badge == "verified"
-    table = (row.suite, row.revision, row.protocol, is_verified, row.model_type)
-    return (*table, size_of(row).parameters, license_class(row))
+    table = (row.suite, row.revision, row.protocol, row.is_verified, row.model_type)
+    return (*table, size_of(row).parameters, license_class(row), row.base_model)
 
 
 def _group(members: Sequence[tuple[RunMember, LeaderboardRow]]) -> RunGroup:

@@ -98,7 +98,14 @@ def shapes_of(points: Sequence[Point]) -> dict[str, str]:
     return {kind: SHAPES[min(index, len(SHAPES) - 1)] for index, kind in enumerate(kinds)}
 
 
-def scatter(points: Sequence[Point], x: Axis, y: Axis, label: str, line: Sequence[tuple[float, float]] = ()) -> Markup:
+def scatter(
+    points: Sequence[Point],
+    x: Axis,
+    y: Axis,
+    label: str,
+    line: Sequence[tuple[float, float]] = (),
+    curve: bool = False,
+) -> Markup:
     """Draw points with their intervals; each point is a link.
 
     Args:
@@ -107,6 +114,7 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, label: str, line: Sequenc
         y: vertical axis.
         label: description for screen readers.
         line: places (x, y) to join by a step line.
+        curve: join all points, in their order, by straight lines instead.
     """
     drawn: list[_Mark] = []
     shapes = shapes_of(points)
@@ -126,7 +134,8 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, label: str, line: Sequenc
         y_title=y.title,
         x_ticks=_ticks(x, _across),
         y_ticks=_ticks(y, _up),
-        path=_steps(line, x, y),
+        path=_join(drawn) if curve else _steps(line, x, y),
+        is_curve=curve,
         marks=drawn,
         shapes=shapes if len(shapes) > 1 else {},
         is_many=len(points) > MANY,
@@ -143,6 +152,11 @@ def _across(axis: Axis, value: float) -> float:
 
 def _up(axis: Axis, value: float) -> float:
     return round(HEIGHT - BOTTOM - axis.place(value) * (HEIGHT - TOP - BOTTOM), 1)
+
+
+def _join(marks: Sequence[_Mark]) -> str:
+    """Return the SVG path of straight lines between points."""
+    return "M" + "L".join(f"{mark.x} {mark.y}" for mark in marks)
 
 
 def _steps(line: Sequence[tuple[float, float]], x: Axis, y: Axis) -> str:

@@ -23,7 +23,7 @@ from starlette.routing import Mount
 
 from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app import board_page, compare_page, model_page, suite_pages, tables
+from rewardbench.leaderboard.app import board_page, compare_page, history, model_page, suite_pages, tables
 from rewardbench.leaderboard.app.access import Access
 from rewardbench.leaderboard.app.first import FirstPaint, Server, StartingApp
 from rewardbench.leaderboard.app.frame import Page, render_page
@@ -79,6 +79,9 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     if name == "model":
         row = library.row(query.get("model", ""))
         return model_page.build_page(library, row, query) if row else _missing(suite)
+    if name == "history":
+        row = library.row(query.get("model", ""))
+        return history.build_page(library, row) if row else _missing(suite)
     if name == "compare":
         return compare_page.build_page(library, suite, query)
     if name == "size":
