@@ -12,17 +12,19 @@ FAMILIES = (
 )
 """Model families whose size may follow without a separator, as in `llama13b`."""
 _NUMBER = r"\d{1,4}(?:\.\d{1,3})?"
+_DATA = r"[-_]?(?:tokens?|samples?|pairs|examples|prompts|rows)"
+"""What a number counts that is no size."""
 _START = rf"(?:(?<![A-Za-z0-9.])|(?<={')|(?<='.join(FAMILIES)}))"
 _BILLIONS = re.compile(
     rf"(?:{_START}(?:(?P<experts>\d{{1,3}})x)?(?P<number>{_NUMBER})"
     r"|(?<=-)(?P<comma>\d_\d)|(?<=pythia)(?P<dash>\d{1,2}-\d))"
-    r"b(?![A-Za-z0-9]|-?\d{1,3}e(?![a-z])|-?tokens)",
+    rf"b(?![A-Za-z0-9]|-?\d{{1,3}}e(?![a-z])|{_DATA})",
     re.IGNORECASE,
 )
 """A number of billions: 7B, 0.5b, 8x7B, llama13b, 1_8b (a decimal), pythia6-9b (a decimal of that family).
 
-Not the active parameters of a mixture of experts (A3B, 17B-16E), nor a number of tokens."""
-_MILLIONS = re.compile(rf"{_START}(?P<number>\d{{2,4}})m(?![A-Za-z0-9])", re.IGNORECASE)
+Not the active parameters of a mixture of experts (A3B, 17B-16E)."""
+_MILLIONS = re.compile(rf"{_START}(?P<number>\d{{2,4}})m(?![A-Za-z0-9]|{_DATA})", re.IGNORECASE)
 """A whole number of millions; a decimal, as in `nectar-3.8m`, is usually a number of training samples."""
 
 
@@ -33,10 +35,12 @@ class NamedSize:
     Args:
         parameters: number of parameters; an upper bound for a mixture of experts such as 8x7B, which share some.
         text: the size as the name has it, with a decimal point.
+        experts: number of experts of such a mixture; else 1.
     """
 
     parameters: int
     text: str
+    experts: int = 1
 
 
 @lru_cache(maxsize=4096)
@@ -50,19 +54,36 @@ def size_in_name(model: str) -> NamedSize | None:
     >>> [size_in_name(name) for name in ("org/RM-v0.2", "org/Llama-3.1", "org/MoE-A2.7B", "org/rm-nectar-3.8m")]
     [None, None, None, None]
     """
-    name = model.rstrip("/").rpartition("/")[2]
-    if match := _BILLIONS.search(name):
-        number = match["number"] or (match["comma"] or match["dash"]).replace("_", ".").replace("-", ".")
+    match = _search_size(model)
+    if match is None:
+        return None
+    if match.re is _MILLIONS:
+        number, experts, text = float(match["number"]) / 1000, 1, f"{match['number']}M"
+    else:
+        number = float(match["number"] or (match["comma"] or match["dash"]).replace("_", ".").replace("-", "."))
         experts = int(match["experts"] or 1)
-        text = f"{f'{experts}x' if match['experts'] else ''}{float(number):g}B"
-        return _named_size(float(number) * experts * 10**9, text)
-    if match := _MILLIONS.search(name):
-        return _named_size(float(match["number"]) * 10**6, f"{match['number']}M")
-    return None
+        text = f"{f'{experts}x' if experts > 1 else ''}{number:g}B"
+    parameters = round(number * experts * 10**9)
+    return NamedSize(parameters, text, experts) if parameters else None
 
 
-def _named_size(parameters: float, text: str) -> NamedSize | None:
-    return NamedSize(round(parameters), text) if parameters else None
+def family_in_name(model: str) -> str:
+    """Return a model's name with * in place of its size: models that share it differ in size only.
+
+    >>> family_in_name("org/RM-Llama-3.1-8B-v0.2"), family_in_name("org/llama13b"), family_in_name("org/RM")
+    ('org/RM-Llama-3.1-*-v0.2', 'org/llama*', 'org/RM')
+    """
+    match = _search_size(model)
+    if match is None:
+        return model
+    offset = len(model) - len(match.string)
+    return f"{model[: offset + match.start()]}*{model[offset + match.end() :]}"
+
+
+def _search_size(model: str) -> re.Match[str] | None:
+    """Return the size in a model's name, without its organization."""
+    name = model.rpartition("/")[2]
+    return _BILLIONS.search(name) or _MILLIONS.search(name)
 
 
 STEP, EPOCH, ITERATION, SEED, LAUNCH, CUT_OFF = "step", "epoch", "iteration", "seed", "launch", "cut off"

@@ -71,7 +71,7 @@ def build_page(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     board = library.rows()
     texts = selected_models(query)
     suite = _suite_of(library, texts, suite, query)
-    rows = [row for row in board.of(suite) if row.ids]
+    rows = list(filter(lambda row: row.ids, board.of(suite)))
     choice = _choose(library, texts, rows, suite)
     metrics = _metrics(choice.rows or rows[:1])
     metric = next((name for name in metrics if name == query.get("metric")), metrics[0])
@@ -115,7 +115,8 @@ def _suite_of(library: Library, texts: Sequence[str], suite: str, query: Mapping
     """Return the suite to compare on: the one that an address names, else that of the first key in it."""
     if query.get("suite") == suite:
         return suite
-    return next((row.suite for row in map(library.row, texts) if row), suite)
+    first = next(filter(None, map(library.row, texts)), None)
+    return first.suite if first else suite
 
 
 def _names(rows: Sequence[LeaderboardRow]) -> dict[str, str]:
@@ -126,32 +127,46 @@ def _names(rows: Sequence[LeaderboardRow]) -> dict[str, str]:
 
 def _choose(library: Library, texts: Sequence[str], rows: Sequence[LeaderboardRow], suite: str) -> _Choice:
     """Find the rows of keys or names, with a message about those that cannot be compared."""
-    by_text = {name: row for row, name in zip(rows, _names(rows).values(), strict=True)}
-    by_text |= {row.key: row for row in rows}
+    names = _names(rows)
+    by_text: dict[str, LeaderboardRow] = {}
+    for row in rows:
+        by_text[names[row.key]] = row
+    for row in rows:
+        by_text[row.key] = row
     chosen: dict[str, LeaderboardRow] = {}
     messages: list[str] = []
-    suggestions: list[LeaderboardRow] = []
+    unknown: list[str] = []
     for text in texts:
-        row = by_text.get(text)
-        if row is None and (other := library.row(text)):
-            row = by_text.get(other.model)  # the same model on another suite
-        if row is None:
-            suggestions += [row for row in rows if text.lower() in row.model.lower()]
+        match = by_text.get(text)
+        if match is None and (other := library.row(text)):
+            match = by_text.get(other.model)  # the same model on another suite
+        if match is None:
+            unknown.append(text)
             messages.append(f"{suite} has no model named {text} with per-item scores.")
-        elif row.key in chosen:
-            messages.append(f"{row.model} is chosen twice: choose another model.")
+        elif match.key in chosen:
+            messages.append(f"{match.model} is chosen twice: choose another model.")
         else:
-            chosen[row.key] = row
+            chosen[match.key] = match
     if len(chosen) > MOST:
         messages.append(f"Up to {MOST} models can be compared: these are the first {MOST}.")
     selected = tuple(chosen.values())[:MOST]
     if not messages and len(selected) < 2:
         first = selected[0].model if selected else ""
         messages.append(f"Choose a model to compare {first} with." if first else f"Choose two to {MOST} models.")
-    names = _names(rows)
-    shown = tuple(names[row.key] for row in selected)
-    similar = {row.key: row for row in suggestions if row.key not in chosen}
-    return _Choice(selected, shown, " ".join(messages), tuple(similar.values())[:MOST_SUGGESTIONS])
+    shown = tuple(names[key] for key in list(chosen)[:MOST])
+    return _Choice(selected, shown, " ".join(messages), _similar(unknown, rows, chosen))
+
+
+def _similar(
+    texts: Sequence[str], rows: Sequence[LeaderboardRow], chosen: Mapping[str, LeaderboardRow]
+) -> tuple[LeaderboardRow, ...]:
+    """Return rows whose names contain one of the texts, in any case, and that are not chosen."""
+    similar: list[LeaderboardRow] = []
+    for row in rows:
+        name = row.model.lower()
+        if row.key not in chosen and any(text.lower() in name for text in texts):
+            similar.append(row)
+    return tuple(similar[:MOST_SUGGESTIONS])
 
 
 def _metrics(rows: Sequence[LeaderboardRow]) -> list[Metric]:
@@ -187,8 +202,8 @@ def _reject_unpaired(rows: Sequence[LeaderboardRow]) -> None:
                 f"{first.model} and {row.model} were scored on different items (revisions "
                 f"{first.revision} and {row.revision}), so they cannot be paired. Choose models of the same items."
             )
-    judges = [row for row in rows if row.protocol]
-    if len(rows) > 2 and len({row.protocol for row in judges}) > 1:
+    protocols = {row.protocol for row in rows} - {""}
+    if len(rows) > 2 and len(protocols) > 1:
         raise InputError("These judges are of different protocols, which are compared two at a time: choose two.")
 
 
@@ -204,29 +219,32 @@ def _plot(rows: Sequence[LeaderboardRow], metric: Metric) -> Markup:
     groups: list[DotGroup] = []
     *sections, score = _figures(rows[0], metric)
     for section in (score, *sections):
-        figures = [_figure(row, metric, section.name) for row in rows]
+        figures = tuple(_figure(row, metric, section.name) for row in rows)
         title = "Score" if section.name == "score" else section.name
-        groups.append(DotGroup(title, tuple(figures), guessing.of(metric, section.name)))
+        groups.append(DotGroup(title, figures, guessing.of(metric, section.name)))
     names = [row.model for row in rows]
     return draw(names, groups, f"Scores of {len(rows)} models by section, with 95% confidence intervals")
 
 
 def _figure(row: LeaderboardRow, metric: Metric, name: str) -> Figure | None:
-    return next((figure for figure in _figures(row, metric) if figure.name == name), None)
+    for figure in _figures(row, metric):
+        if figure.name == name:
+            return figure
+    return None
 
 
 def _compare_several(library: Library, rows: Sequence[LeaderboardRow], metric: Metric) -> Markup:
     """Return the comparison of each pair of models, best model first."""
     rows = sorted(rows, key=lambda row: -(_figures(row, metric)[-1].value or 0.0))
-    pairs = compare_all([library.items(row) for row in rows], metric)
+    pairs = compare_all(list(map(library.items, rows)), metric)
     matrix: dict[tuple[int, int], Contrast] = {}
-    verdicts = [_Verdict(row, ()) for row in rows]
+    worse: dict[int, list[LeaderboardRow]] = {}
     for pair in pairs:
         matrix[pair.first, pair.second] = pair.score
         if pair.score.adjusted < LEVEL:
             is_better = pair.score.difference > 0
             best, worst = (pair.second, pair.first) if is_better else (pair.first, pair.second)
-            verdicts[best] = _Verdict(rows[best], (*verdicts[best].worse, rows[worst]))
+            worse.setdefault(best, []).append(rows[worst])
     return render(
         "compare_several.html",
         rows=rows,
@@ -237,7 +255,7 @@ def _compare_several(library: Library, rows: Sequence[LeaderboardRow], metric: M
         matrix=matrix,
         level=LEVEL,
         num_pairs=len(pairs),
-        verdicts=[verdict for verdict in verdicts if verdict.worse],
+        verdicts=[_Verdict(rows[index], tuple(worse[index])) for index in sorted(worse)],
         units=UNITS[metric],
         metric=metric,
     )

@@ -82,14 +82,16 @@ def make_card(
     completions: list[Completion] = []
     for n, text in enumerate(completions_of(item)):
         side = "chosen" if n < item.num_correct else "rejected"
-        messages = _completion_messages(item.completions[n], text.strip())
-        shown = tuple(show_message(message, with_markdown) for message in messages)
+        shown = _show(_completion_messages(item.completions[n], text.strip()), with_markdown)
         if scores is not None:
             completions.append(Completion(side, shown or (_MISSING,), f"{scores[n]:+.3f}"))
         elif shown:
             completions.append(Completion(side, shown))
-    prompt = tuple(show_message(message, with_markdown) for message in item.prompt)
-    return ItemCard(title, prompt, tuple(completions), note)
+    return ItemCard(title, _show(item.prompt, with_markdown), tuple(completions), note)
+
+
+def _show(messages: Sequence[Message], with_markdown: bool) -> tuple[ShownMessage, ...]:
+    return tuple(show_message(message, with_markdown) for message in messages)
 
 
 _MISSING = ShownMessage("assistant", "assistant", "(text not available)")

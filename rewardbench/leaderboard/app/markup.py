@@ -45,6 +45,19 @@ def _bounded_percent(share: float) -> float:
     return round(100 * min(max(share, 0.0), 1.0), 1)
 
 
+def css_string(text: str) -> Markup:
+    r"""Return text as a string of CSS in which no character has a meaning: all but letters and digits are escaped.
+
+    >>> print(css_string('a"}</style>'))
+    "a\22 \7d \3c \2f style\3e "
+    """
+    parts: list[str] = []
+    for character in text:
+        is_plain = character.isascii() and character.isalnum()
+        parts.append(character if is_plain else f"\\{ord(character):x} ")
+    return Markup(f'"{"".join(parts)}"')
+
+
 def _environment() -> Environment:
     environment = make_environment(TEMPLATES)
     environment.globals |= {"address": address, "badges": BADGES}
@@ -54,6 +67,7 @@ def _environment() -> Environment:
         "rank": format_rank,
         "short": tables.shorten_hashes,
         "share": _bounded_percent,
+        "css": css_string,
     }
     return environment
 

@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import chain, combinations
+from statistics import fmean
 
 import numpy as np
 
@@ -97,11 +98,20 @@ def describe_suites(board: Board) -> list[SuiteColumn]:
     """Return the suites of a board as columns."""
     columns: list[SuiteColumn] = []
     for suite in board.suites:
-        rows = board.of(suite)
-        has_turns = any(row.turn for row in rows)
-        metric = "turn" if has_turns else next((row.metric for row in rows if row.ids), "pair")
+        metric = _ranked_metric(board.of(suite))
         columns.append(SuiteColumn(suite, MEASURES.get(metric, "accuracy"), guessing_on(suite).of(metric, "score")))
     return columns
+
+
+def _ranked_metric(rows: Sequence[LeaderboardRow]) -> str:
+    """Return the metric by which rows are ranked."""
+    metric = "pair"
+    for row in rows:
+        if row.turn:
+            return "turn"
+        if row.ids:
+            metric = row.metric
+    return metric
 
 
 def collect_models(board: Board, protocol: str = "") -> list[ModelResults]:
@@ -111,9 +121,10 @@ def collect_models(board: Board, protocol: str = "") -> list[ModelResults]:
         board: rows of all suites.
         protocol: protocol of the judges to collect; empty for other models.
     """
-    rows = [row for row in board.rows if row.protocol == protocol and ranked_figure(row).value is not None]
     by_name: dict[str, list[ModelResults]] = {}
-    for row in sorted(rows, key=_trust_order):
+    for row in sorted(board.rows, key=_trust_order):
+        if row.protocol != protocol or ranked_figure(row).value is None:
+            continue
         models = by_name.setdefault(row.model, [])
         model = _model_of(row, models)
         if model is None:
@@ -122,7 +133,7 @@ def collect_models(board: Board, protocol: str = "") -> list[ModelResults]:
         if row.weights and row.weights not in model.weights:
             model.weights.append(row.weights)
         model.rows.setdefault(row.suite, []).append(row)
-    models = [model for group in by_name.values() for model in group]
+    models = list(chain.from_iterable(by_name.values()))
     for suite in board.suites:
         _show_main_items(models, board, suite)
     return models
@@ -136,13 +147,16 @@ def _trust_order(row: LeaderboardRow) -> tuple[int, bool, str]:
 
 def _model_of(row: LeaderboardRow, models: Sequence[ModelResults]) -> ModelResults | None:
     """Return the model of a row among those of its name: the one with its weights, else the only possible one."""
+    possible: list[ModelResults] = []
+    without_weights: ModelResults | None = None
     for model in models:
         if row.weights and row.weights in model.weights:
             return model
-    possible = [model for model in models if not _differs(row.weights, model.weights)]
-    if len(possible) == 1:
-        return possible[0]
-    return next((model for model in possible if not model.weights and not row.weights), None)
+        if not _differs(row.weights, model.weights):
+            possible.append(model)
+        if not row.weights and not model.weights:
+            without_weights = model
+    return possible[0] if len(possible) == 1 else without_weights
 
 
 def _differs(weights: str, others: Iterable[str]) -> bool:
@@ -164,9 +178,13 @@ def main_items(board: Board, suite: str) -> str:
     Verified rows decide if there are any, so that submissions cannot. Empty if no row has per-item scores.
     """
     rows, _ = split_by_revision(board.of(suite), suite)
-    scored = [row for row in rows if row.ids]
-    deciding = [row for row in scored if row.is_verified] or scored
-    counts = Counter(row.ids for row in deciding)
+    counts: Counter[str] = Counter()
+    verified: Counter[str] = Counter()
+    for row in rows:
+        if row.ids:
+            counts[row.ids] += 1
+            verified[row.ids] += row.is_verified
+    counts = +verified or counts  # + leaves out those without a verified row
     return max(counts, key=lambda ids: (counts[ids], ids), default="")
 
 
@@ -189,27 +207,28 @@ def sort_models(
         is_ascending: lowest score first.
     """
     if suite:
-        missing = float("inf") if is_ascending else float("-inf")
-        scores = {id(model): model.score(suite) for model in models}
-        by_name = sorted(models, key=lambda model: model.name.lower())
-        return sorted(
-            by_name,
-            key=lambda model: missing if (score := scores[id(model)]) is None else score,
-            reverse=not is_ascending,
-        )
+        sign = 1 if is_ascending else -1
+
+        def order(model: ModelResults) -> tuple[bool, float, str]:
+            score = model.score(suite)
+            return score is None, sign * (score or 0.0), model.name.lower()
+
+        return sorted(models, key=order)
     chances = {column.name: column.chance for column in columns}
     return sorted(models, key=lambda model: _order_of(model, chances))
 
 
 def _order_of(model: ModelResults, chances: Mapping[str, float | None]) -> tuple[bool, int, int, float, str]:
-    trusted = [row for row in model.first_rows if row.badge in TRUSTED]
-    distances: list[float] = []
-    for row in trusted or model.first_rows:
+    distances: dict[bool, list[float]] = {True: [], False: []}
+    num_trusted = 0
+    for row in model.first_rows:
+        is_trusted = row.badge in TRUSTED
+        num_trusted += is_trusted
         distance = above_chance(ranked_figure(row).value, chances.get(row.suite))
         if distance is not None:
-            distances.append(distance)
-    mean = sum(distances) / len(distances) if distances else 0.0
-    return model.is_baseline, -len(trusted), -len(model.rows), -mean, model.name.lower()
+            distances[is_trusted].append(distance)
+    counted = distances[True] or distances[False] or [0.0]
+    return model.is_baseline, -num_trusted, -len(model.rows), -fmean(counted), model.name.lower()
 
 
 def above_chance(value: float | None, chance: float | None) -> float | None:
@@ -233,10 +252,12 @@ def measure_agreement(board: Board, models: Sequence[ModelResults]) -> list[Suit
     agreements: list[SuiteAgreement] = []
     for first, second in combinations(board.suites, 2):
         common: list[ModelResults] = []
+        trusted: list[ModelResults] = []
         for model in models:
-            if not model.is_baseline and all(_counts(model, suite, ids[suite]) for suite in (first, second)):
+            if _counts(model, first, ids) and _counts(model, second, ids):
                 common.append(model)
-        trusted = [model for model in common if model.has_trusted(first) and model.has_trusted(second)]
+                if model.has_trusted(first) and model.has_trusted(second):
+                    trusted.append(model)
         counted = trusted if len(trusted) >= FEWEST_COMMON else common
         if len(counted) >= FEWEST_COMMON:
             correlation = correlate_ranks(_scores(counted, first), _scores(counted, second))
@@ -244,8 +265,9 @@ def measure_agreement(board: Board, models: Sequence[ModelResults]) -> list[Suit
     return sorted(agreements, key=lambda agreement: (-agreement.correlation.n, agreement.first, agreement.second))
 
 
-def _counts(model: ModelResults, suite: str, ids: str) -> bool:
-    return suite in model.rows and is_comparable(model.rows[suite][0], ids)
+def _counts(model: ModelResults, suite: str, ids: Mapping[str, str]) -> bool:
+    """Return True if a model is not a baseline and has a result on the items of a suite's table."""
+    return not model.is_baseline and suite in model.rows and is_comparable(model.rows[suite][0], ids[suite])
 
 
 def _scores(models: Sequence[ModelResults], suite: str) -> np.ndarray:

@@ -110,9 +110,15 @@ def _protocols(board: Board) -> list[str]:
 
 def _collect(board: Board, protocol: str) -> _Overview:
     models = collect_models(board, protocol)
-    present = {suite for model in models for suite in model.rows}
-    columns = [column for column in describe_suites(board) if column.name in present]
-    ids = {column.name: main_items(board, column.name) for column in columns}
+    present: set[str] = set()
+    for model in models:
+        present |= model.rows.keys()
+    columns: list[SuiteColumn] = []
+    ids: dict[str, str] = {}
+    for column in describe_suites(board):
+        if column.name in present:
+            columns.append(column)
+            ids[column.name] = main_items(board, column.name)
     return _Overview(tuple(columns), tuple(sort_models(models, columns)), ids)
 
 
@@ -128,7 +134,7 @@ def _select(overview: _Overview, query: Mapping[str, str]) -> list[ModelResults]
     models: list[ModelResults] = []
     for model in overview.models:
         name = model.name.lower()
-        if all(word in name for word in words):
+        if not [word for word in words if word not in name]:
             models.append(model)
     sort = query.get("sort", "")
     suite = sort.removeprefix("-")
@@ -184,8 +190,11 @@ def _scatter(agreement: SuiteAgreement) -> Markup:
             high = y.value if y.high is None else y.high
             href = address(view="model", name=model.name, protocol=model.protocol)
             points.append(charts.Point(100 * x.value, 100 * y.value, 100 * low, 100 * high, name, href))
-    xs = [point.x for point in points]
-    ys = [limit for point in points for limit in (point.low, point.high)]
+    xs: list[float] = []
+    ys: list[float] = []
+    for point in points:
+        xs.append(point.x)
+        ys += (point.low, point.high)
     return charts.scatter(
         points,
         charts.linear(f"{agreement.first} (%)", min(xs), max(xs), _whole),
