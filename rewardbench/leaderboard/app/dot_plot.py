@@ -11,13 +11,7 @@ from rewardbench.leaderboard.app import charts, tables
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.types import Figure
 
-SHAPES = (
-    "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
-    "M-4.5-4.5h9v9h-9z",
-    "M0-6.5L6.5 0L0 6.5L-6.5 0z",
-    "M0-6L6 5H-6z",
-    "M-2-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z",
-)
+SHAPES = charts.SHAPES[:5]
 """SVG path of the mark of each model, around (0, 0); page.css has the colors."""
 TITLE, LANE, GAP, AXIS = 22, 18, 10, 26
 """Heights in pixels: the title of a group, the line of a model, the space below a group, and the axis."""

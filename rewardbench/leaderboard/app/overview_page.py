@@ -25,24 +25,23 @@ from rewardbench.leaderboard.app.overview import (
     ranked_figure,
     sort_models,
 )
+from rewardbench.leaderboard.app.scales import shade
 from rewardbench.leaderboard.types import Board, LeaderboardRow
 
 STEP = 100
 """Models on a page."""
-HEAT = 5
-"""Number of shades of cells above chance."""
 MARKS = {"verified": "V", "published": "P", "recomputed": "R", "self-reported": "S"}
 """Letters for the badges, which the page explains."""
 
 
 @dataclass(frozen=True)
 class _ScoreCell:
-    """The score of a model on a suite; `heat` is its shade, -1 below chance."""
+    """The score of a model on a suite; `shade` is the CSS class of its distance from guessing."""
 
     row: LeaderboardRow
     text: str
     mark: str
-    heat: int
+    shade: str
     is_comparable: bool
     others: int
 
@@ -161,14 +160,12 @@ def _line(model: ModelResults, overview: _Overview, is_scaled: bool) -> _ModelLi
 def _cell(rows: Sequence[LeaderboardRow], column: SuiteColumn, ids: str, is_scaled: bool) -> _ScoreCell:
     row = rows[0]
     figure = ranked_figure(row)
-    distance = above_chance(figure.value, column.chance)
     text = tables.format_percent(figure)
     if is_scaled:
+        distance = above_chance(figure.value, column.chance)
         text = "–" if distance is None else f"{round(100 * distance):+d}"
-    heat = 0
-    if distance is not None:
-        heat = -1 if distance < 0 else min(HEAT, 1 + int(distance * HEAT))
-    return _ScoreCell(row, text, MARKS.get(row.badge, ""), heat, is_comparable(row, ids), len(rows) - 1)
+    mark = MARKS.get(row.badge, "")
+    return _ScoreCell(row, text, mark, shade(figure, column.chance), is_comparable(row, ids), len(rows) - 1)
 
 
 def _plot(agreements: Sequence[SuiteAgreement], query: Mapping[str, str]) -> Markup:

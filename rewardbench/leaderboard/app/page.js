@@ -185,7 +185,50 @@ function restore(query) {
   if (window.rbClicked) remember();
   delete window.rbClicked;
   if (query.get('subsets') === '1') showSubsets();
+  ticked = query.getAll('m').slice(0, MOST_TICKS);
+  addTicks();
   filter();
+}
+
+// Ticked rows are compared; the ticks are kept in the address.
+const MOST_TICKS = 5;
+let ticked = [];
+
+function addTicks() {
+  for (const row of rows()) {
+    if (!['verified', 'recomputed'].includes(row.dataset.badge)) continue; // without per-item scores
+    const box = document.createElement('input');
+    Object.assign(box, { type: 'checkbox', className: 'rb-tick' });
+    box.dataset.tick = row.dataset.key;
+    box.setAttribute('aria-label', `Compare ${row.querySelector('.rb-name').textContent}`);
+    row.querySelector('th').prepend(box);
+  }
+  ticked = ticked.filter((key) => all('[data-tick]').some((box) => box.dataset.tick === key));
+  showTicks();
+}
+
+function showTicks() {
+  for (const box of all('[data-tick]')) {
+    box.checked = ticked.includes(box.dataset.tick);
+    box.disabled = !box.checked && ticked.length >= MOST_TICKS;
+  }
+  const link = root.querySelector('[data-compare]');
+  const query = new URLSearchParams({ view: 'compare', suite: root.querySelector('.rb-table').dataset.suite });
+  for (const key of ticked) query.append('m', key);
+  link.textContent = ticked.length > 1 ? `Compare ${ticked.length} models` : 'Tick another model to compare';
+  if (ticked.length > 1) link.href = '?' + query;
+  else link.removeAttribute('href');
+  link.parentElement.hidden = !ticked.length;
+}
+
+function tick(key, isOn) {
+  ticked = isOn ? [...ticked, key] : ticked.filter((other) => other !== key);
+  showTicks();
+  const query = new URLSearchParams(location.search);
+  query.delete('m');
+  for (const other of ticked) query.append('m', other);
+  history.replaceState(null, '', '?' + query + location.hash);
+  syncSpace();
 }
 
 // Scrolls to the columns that were added at the right, and says how many there are.
@@ -267,15 +310,17 @@ root.addEventListener('click', (event) => {
     toggle(button, open);
   }
   if (button?.matches('[data-more]')) { showAll = true; filter(); }
+  if (button?.matches('[data-untick]')) { while (ticked.length) tick(ticked[0], false); }
   if (button?.dataset.copy) copy(button);
   if (button?.dataset.download) download(button.dataset.download);
-  if (!link && !button) event.target.closest('.rb-table tr[data-key] > th')?.classList.toggle('open');
+  if (!link && !button && !event.target.matches('[data-tick]')) event.target.closest('.rb-table tr[data-key] > th')?.classList.toggle('open');
 });
 root.addEventListener('input', (event) => {
   if (event.target.matches('[data-search], [data-filter]')) { filter(); remember(); }
   if (event.target.matches('[data-column]')) { chooseColumns((box) => box.checked); remember(); }
 });
 root.addEventListener('change', (event) => {
+  if (event.target.matches('[data-tick]')) tick(event.target.dataset.tick, event.target.checked);
   if (event.target.matches('[data-order]')) {
     const { classList, dataset } = named(event.target.value);
     sort(dataset.name, !classList.contains('num') || dataset.name === 'Rank');

@@ -62,6 +62,60 @@ def test_three_models_are_chosen_by_name_and_kept_in_the_address(page, server):
     assert page.input_value("input[name=m] >> nth=0") == "tiny-rm"
 
 
+def ticks(page):
+    return page.eval_on_selector_all(
+        "[data-tick]", "boxes => boxes.filter((b) => b.checked).map((b) => b.dataset.tick)"
+    )
+
+
+def test_up_to_five_rows_are_ticked_and_compared(page, server):
+    go(page, f"{server.url}?view=board&suite=core&row=tiny-rm", "[data-tick]")
+    boxes = page.locator("[data-tick]:visible")
+    assert page.is_hidden("[data-compare]")
+    boxes.nth(0).check()
+    assert page.inner_text("[data-compare]") == "Tick another model to compare"
+    assert page.get_attribute("[data-compare]", "href") is None
+    page.keyboard.press("Tab")
+    boxes.nth(1).focus()
+    page.keyboard.press("Space")
+    assert page.inner_text("[data-compare]") == "Compare 2 models"
+    chosen = ticks(page)
+    assert sorted(models_in(page)) == sorted(chosen)
+    page.reload()
+    page.wait_for_selector("[data-compare]:visible", timeout=60_000)
+    assert ticks(page) == chosen
+    page.click("[data-untick]")
+    assert ticks(page) == models_in(page) == []
+    page.evaluate("document.querySelectorAll('[data-tick]').forEach((box) => box.click())")
+    assert len(ticks(page)) == len(models_in(page)) == 5
+    assert page.eval_on_selector_all("[data-tick]", "boxes => boxes.filter((box) => box.disabled).length") >= 5
+    page.click("[data-compare]")
+    page.wait_for_selector(".rb-matrix", timeout=30_000)
+    assert len(models_in(page)) == 5
+    page.go_back()
+    page.wait_for_selector("[data-compare]:visible")
+    assert len(ticks(page)) == 5
+
+
+def test_models_are_compared_and_searched_without_scripts(browser, server):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{server.url}?view=compare&suite=core-style", timeout=120_000)
+    page.fill("input[name=m] >> nth=0", "tiny-rm")
+    page.fill("input[name=m] >> nth=1", "demo/smollm2-135m")
+    page.fill("input[name=m] >> nth=2", "baseline/random")
+    page.click("form button:has-text('Compare')")
+    page.wait_for_selector(".rb-matrix", timeout=60_000)
+    assert models_in(page)[:3] == ["tiny-rm", "demo/smollm2-135m", "baseline/random"]
+    page.goto(f"{server.url}?view=suites", timeout=60_000)
+    page.fill("input[name=q]", "tiny")
+    page.click("form button:has-text('Show')")
+    page.wait_for_selector("text=2 models")
+    page.click(".rb-overview thead a:has-text('core-style')")
+    page.wait_for_selector(".rb-overview th[aria-sort=descending]")
+    context.close()
+
+
 def test_the_table_over_suites_is_sorted_and_searched(page, server):
     go(page, f"{server.url}?view=suites", ".rb-overview")
     first = page.inner_text(".rb-overview tbody th >> nth=0")

@@ -200,7 +200,7 @@ def test_agreement_is_stated_with_its_number_of_models_and_a_plot_on_demand(libr
     assert "2 pairs of suites have fewer than 5 models in common" in page
     assert "rb-chart" not in page
     plot = see(library, view="suites", x="first", y="second")
-    assert plot.count("<circle") == 6
+    assert plot.count('class="mark"') == 6
 
 
 def test_a_model_has_a_page_over_all_suites_and_a_section_on_its_pages(library):
