@@ -9,7 +9,7 @@ import numpy as np
 
 from rewardbench.stats.differences import percentile_interval
 
-RESAMPLES = 2_000
+RESAMPLES = 1_000
 _CELLS = 10**6
 """Weights in memory at a time."""
 
