@@ -156,12 +156,32 @@ function chooseColumns(visible) {
   hideColumns();
 }
 
+// Leads to the comparison of the models that are ticked, of which there are at most five; the address keeps them.
+const MOST_COMPARED = 5;
+function pick(picked) {
+  const boxes = all('[data-pick]');
+  if (picked) for (const box of boxes) box.checked = picked.includes(box.closest('tr').dataset.key);
+  const keys = boxes.filter((box) => box.checked).map((box) => box.closest('tr').dataset.key);
+  for (const box of boxes) box.disabled = !box.checked && keys.length >= MOST_COMPARED;
+  const query = new URLSearchParams({ view: 'compare', suite: root.querySelector('.rb-table').dataset.suite });
+  for (const key of keys) query.append('m', key);
+  const link = root.querySelector('.rb-compare');
+  link.hidden = !keys.length;
+  link.href = '?' + query;
+  link.textContent = keys.length > 1 ? `Compare ${keys.length} models` : 'Compare with another model';
+  const kept = new URLSearchParams(location.search);
+  kept.delete('m');
+  for (const key of keys) kept.append('m', key);
+  history.replaceState(null, '', '?' + kept + location.hash);
+  syncSpace();
+}
+
 // Keeps search, filters, columns and sort order in the address, by name, so that reloads and links preserve them.
 function remember() {
   const query = new URLSearchParams(location.search);
   const set = (name, text) => (text ? query.set(name, text) : query.delete(name));
   set('q', root.querySelector('[data-search]')?.value);
-  for (const name of FILTERS)
+  for (const name of new Set(all('[data-filter]').map((box) => box.dataset.filter)))
     set(name, all(`[data-filter="${name}"]:checked`).map((box) => box.value).join('|'));
   const head = root.querySelector('.rb-table th[aria-sort]');
   set('sort', head ? (head.getAttribute('aria-sort') === 'ascending' ? '' : '-') + head.dataset.name : '');
@@ -171,7 +191,6 @@ function remember() {
   history.replaceState(null, '', '?' + query + location.hash);
   syncSpace();
 }
-const FILTERS = ['kind', 'size', 'badge', 'license'];
 
 function restore(query) {
   const search = root.querySelector('[data-search]');
@@ -185,50 +204,9 @@ function restore(query) {
   if (window.rbClicked) remember();
   delete window.rbClicked;
   if (query.get('subsets') === '1') showSubsets();
-  ticked = query.getAll('m').slice(0, MOST_TICKS);
-  addTicks();
+  const picked = query.getAll('m');
+  if (picked.length) pick(picked.slice(0, MOST_COMPARED));
   filter();
-}
-
-// Ticked rows are compared; the ticks are kept in the address.
-const MOST_TICKS = 5;
-let ticked = [];
-
-function addTicks() {
-  for (const row of rows()) {
-    if (!['verified', 'recomputed'].includes(row.dataset.badge)) continue; // without per-item scores
-    const box = document.createElement('input');
-    Object.assign(box, { type: 'checkbox', className: 'rb-tick' });
-    box.dataset.tick = row.dataset.key;
-    box.setAttribute('aria-label', `Compare ${row.querySelector('.rb-name').textContent}`);
-    row.querySelector('th').prepend(box);
-  }
-  ticked = ticked.filter((key) => all('[data-tick]').some((box) => box.dataset.tick === key));
-  showTicks();
-}
-
-function showTicks() {
-  for (const box of all('[data-tick]')) {
-    box.checked = ticked.includes(box.dataset.tick);
-    box.disabled = !box.checked && ticked.length >= MOST_TICKS;
-  }
-  const link = root.querySelector('[data-compare]');
-  const query = new URLSearchParams({ view: 'compare', suite: root.querySelector('.rb-table').dataset.suite });
-  for (const key of ticked) query.append('m', key);
-  link.textContent = ticked.length > 1 ? `Compare ${ticked.length} models` : 'Tick another model to compare';
-  if (ticked.length > 1) link.href = '?' + query;
-  else link.removeAttribute('href');
-  link.parentElement.hidden = !ticked.length;
-}
-
-function tick(key, isOn) {
-  ticked = isOn ? [...ticked, key] : ticked.filter((other) => other !== key);
-  showTicks();
-  const query = new URLSearchParams(location.search);
-  query.delete('m');
-  for (const other of ticked) query.append('m', other);
-  history.replaceState(null, '', '?' + query + location.hash);
-  syncSpace();
 }
 
 // Scrolls to the columns that were added at the right, and says how many there are.
@@ -310,17 +288,16 @@ root.addEventListener('click', (event) => {
     toggle(button, open);
   }
   if (button?.matches('[data-more]')) { showAll = true; filter(); }
-  if (button?.matches('[data-untick]')) { while (ticked.length) tick(ticked[0], false); }
   if (button?.dataset.copy) copy(button);
   if (button?.dataset.download) download(button.dataset.download);
-  if (!link && !button && !event.target.matches('[data-tick]')) event.target.closest('.rb-table tr[data-key] > th')?.classList.toggle('open');
+  if (!link && !button && !event.target.matches('input')) event.target.closest('.rb-table tr[data-key] > th')?.classList.toggle('open');
 });
 root.addEventListener('input', (event) => {
   if (event.target.matches('[data-search], [data-filter]')) { filter(); remember(); }
+  if (event.target.matches('[data-pick]')) pick();
   if (event.target.matches('[data-column]')) { chooseColumns((box) => box.checked); remember(); }
 });
 root.addEventListener('change', (event) => {
-  if (event.target.matches('[data-tick]')) tick(event.target.dataset.tick, event.target.checked);
   if (event.target.matches('[data-order]')) {
     const { classList, dataset } = named(event.target.value);
     sort(dataset.name, !classList.contains('num') || dataset.name === 'Rank');

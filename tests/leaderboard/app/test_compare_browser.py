@@ -64,36 +64,33 @@ def test_three_models_are_chosen_by_name_and_kept_in_the_address(page, server):
 
 def ticks(page):
     return page.eval_on_selector_all(
-        "[data-tick]", "boxes => boxes.filter((b) => b.checked).map((b) => b.dataset.tick)"
+        "[data-pick]", "boxes => boxes.filter((b) => b.checked).map((b) => b.closest('tr').dataset.key)"
     )
 
 
 def test_up_to_five_rows_are_ticked_and_compared(page, server):
-    go(page, f"{server.url}?view=board&suite=core&row=tiny-rm", "[data-tick]")
-    boxes = page.locator("[data-tick]:visible")
-    assert page.is_hidden("[data-compare]")
+    go(page, f"{server.url}?view=board&suite=core&row=tiny-rm", "[data-pick]")
+    boxes = page.locator("[data-pick]")
+    assert page.is_hidden(".rb-compare")
+    page.evaluate("document.querySelectorAll('[data-fold][aria-expanded=false]').forEach((fold) => fold.click())")
     boxes.nth(0).check()
-    assert page.inner_text("[data-compare]") == "Tick another model to compare"
-    assert page.get_attribute("[data-compare]", "href") is None
-    page.keyboard.press("Tab")
+    assert page.inner_text(".rb-compare") == "Compare with another model"
     boxes.nth(1).focus()
     page.keyboard.press("Space")
-    assert page.inner_text("[data-compare]") == "Compare 2 models"
+    assert page.inner_text(".rb-compare") == "Compare 2 models"
     chosen = ticks(page)
-    assert sorted(models_in(page)) == sorted(chosen)
+    assert models_in(page) == chosen
     page.reload()
-    page.wait_for_selector("[data-compare]:visible", timeout=60_000)
+    page.wait_for_selector(".rb-compare:visible", timeout=60_000)
     assert ticks(page) == chosen
-    page.click("[data-untick]")
-    assert ticks(page) == models_in(page) == []
-    page.evaluate("document.querySelectorAll('[data-tick]').forEach((box) => box.click())")
+    page.evaluate("document.querySelectorAll('[data-pick]:not(:checked)').forEach((box) => box.click())")
     assert len(ticks(page)) == len(models_in(page)) == 5
-    assert page.eval_on_selector_all("[data-tick]", "boxes => boxes.filter((box) => box.disabled).length") >= 5
-    page.click("[data-compare]")
+    assert page.eval_on_selector_all("[data-pick]", "boxes => boxes.filter((box) => box.disabled).length") >= 5
+    page.click(".rb-compare")
     page.wait_for_selector(".rb-matrix", timeout=30_000)
     assert len(models_in(page)) == 5
     page.go_back()
-    page.wait_for_selector("[data-compare]:visible")
+    page.wait_for_selector(".rb-compare:visible")
     assert len(ticks(page)) == 5
 
 
