@@ -111,7 +111,8 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     if name == "size":
         return library.cached((name, suite), lambda: suite_pages.build_size_page(library.rows(), suite, query))
     if name == "items":
-        return library.cached((name, suite), lambda: suite_pages.build_hardest_page(library, suite, query))
+        page_name = (name, suite, query.get("markdown") == "1")
+        return library.cached(page_name, lambda: suite_pages.build_hardest_page(library, suite, query))
     if name == "suite":
         return suite_pages.build_suite_page(library, suite, query)
     if name == "submit":

@@ -111,7 +111,8 @@ def _format_day(day: float) -> str:
 
 
 def build_hardest_page(library: Library, suite: str, query: Mapping[str, str]) -> Page:
-    """Build the page of the items that the fewest models get right."""
+    """Build the page of the items that the fewest models get right; with `markdown=1`, texts are rendered."""
+    is_markdown = query.get("markdown") == "1"
     board = library.rows()
     rows = _comparable_rows(board, suite)
     values: dict[str, object] = {"suites": board.suites, "suite": suite, "message": ""}
@@ -127,12 +128,14 @@ def build_hardest_page(library: Library, suite: str, query: Mapping[str, str]) -
     cards = []
     for id in sorted(shares, key=lambda id: (shares[id], id))[:HARDEST]:
         correct = f"{round(shares[id] * len(rows))} of {len(rows)} models are correct"
-        cards.append(make_card(items[id], f"{id} · {items[id].subset} · {correct}"))
+        cards.append(make_card(items[id], f"{id} · {items[id].subset} · {correct}", with_markdown=is_markdown))
     values |= {
         "num_missed": list(shares.values()).count(0.0),
         "num_items": len(shares),
         "num_models": len(rows),
         "cards": cards,
+        "query": {"view": "items", "suite": suite},
+        "is_markdown": is_markdown,
     }
     return Page(f"Hardest items of {suite}", render("hardest.html", **values), "items")
 

@@ -122,7 +122,16 @@ def test_a_card_shows_the_role_of_each_message_in_order():
     assert card.completions[1].messages[0].text == 'Let me see.\nCall: "<script>"'
     page = str(
         render(
-            "hardest.html", message="", suites=["s"], suite="s", num_missed=0, num_items=1, num_models=2, cards=[card]
+            "hardest.html",
+            message="",
+            suites=["s"],
+            suite="s",
+            num_missed=0,
+            num_items=1,
+            num_models=2,
+            query={},
+            is_markdown=False,
+            cards=[card],
         )
     )
     tags = Tags(page)
