@@ -352,7 +352,7 @@ def rank(models: Sequence[ModelScores], metric: Metric | None = None) -> list[Ra
     Raises:
         InputError: if the results do not have the same items of the same suite, or judges have different protocols.
     """
-    _reject_other_protocols(models)
+    reject_other_protocols(models)
     reference = next((scored for scored in models if scored.knows_suite), models[0])
     models = [align(reference, scored)[1] for scored in models]
     suite_means = list(map(compute_means, models))
@@ -375,7 +375,7 @@ def rank(models: Sequence[ModelScores], metric: Metric | None = None) -> list[Ra
     return sorted(ranked, key=lambda model: -model.score)
 
 
-def _reject_other_protocols(models: Sequence[ModelScores]) -> None:
+def reject_other_protocols(models: Sequence[ModelScores]) -> None:
     """Check that no two judges have different protocols, since a rank would not say which of the two decides it.
 
     Raises:

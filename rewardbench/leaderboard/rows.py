@@ -83,6 +83,7 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
     model = manifest.get("model")
     if not isinstance(model, dict):
         model = {}
+    environment = manifest.get("environment")
     size, fingerprint = model.get("parameters"), manifest.get("fingerprint_sha256")
     unread: list[str] = []
     sections = _read_figures(summary, "sections", unread)
@@ -118,6 +119,7 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
         command=_clean(manifest.get("command") if stated.is_command(manifest.get("command")) else ""),
         fingerprint=_clean(fingerprint) if isinstance(fingerprint, str) else "",
         base_model=stated.plain_name(model.get("base_model")),
+        software=stated.plain_name(environment.get("rewardbench") if isinstance(environment, dict) else ""),
         weights=_weights_of(manifest),
         order_inconsistency=order[0] if order else None,
         protocol=_clean(judge.name) if judge else "",

@@ -74,6 +74,8 @@ class LeaderboardRow:
     """Hub id of the model from which it was trained, as stated; empty if unknown."""
     checked_by: str = ""
     """Who ran the model again to verify the scores; empty if they are not verified, or it is unknown."""
+    software: str = ""
+    """Version of rewardbench that scored it, as stated; empty if unknown."""
     weights: str = ""
     """Commit of the weights on the Hub, or their SHA-256, as stated; empty if unknown."""
     fingerprint: str = ""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rewardbench.errors import InputError
-from rewardbench.hub import commit_of
+from rewardbench.hub import commit_of, repository_of
 from rewardbench.models.adapters import Adapter, apply_adapter, find_adapter, resize_embedding
 from rewardbench.models.failures import part_reported
 from rewardbench.models.fingerprint import identify
@@ -62,10 +62,20 @@ class Checkpoint:
 
     @property
     def metadata(self) -> dict[str, int | str]:
-        """Return `parameters` and `license`, as far as they are known; of an adapter, its own license."""
+        """Return `parameters`, `license` and `base_model`, as far as they are known.
+
+        The license of an adapter is its own, and its base model is the repository whose weights it changes.
+        """
         metadata = read_metadata(self.folder)
-        if self.adapter and (license_id := read_metadata(self.adapter.folder).get("license")):
-            metadata["license"] = license_id
+        if self.adapter is None:
+            return metadata
+        metadata.pop("base_model", None)
+        of_adapter = read_metadata(self.adapter.folder)
+        base_model = repository_of(self.adapter.base) or of_adapter.get("base_model")
+        if base_model:
+            metadata["base_model"] = base_model
+        if "license" in of_adapter:
+            metadata["license"] = of_adapter["license"]
         return metadata
 
     @property
@@ -91,7 +101,7 @@ class LoadedModel:
     commit: str | None = None
     """Commit of a Hub snapshot; None for a local folder."""
     metadata: Mapping[str, int | str] = field(default_factory=dict)
-    """`parameters` (their number) and `license`, as far as they are known."""
+    """`parameters` (their number), `license` and `base_model`, as far as they are known."""
     notes: tuple[str, ...] = ()
     """Sentences for the reader."""
     peft_model: PeftModel | None = None

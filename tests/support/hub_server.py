@@ -70,6 +70,23 @@ class Repo:
             ],
         }
 
+    def describe(self, sha, path):
+        """Return a file at a commit in the Hub's JSON format, with the last commit that changed it."""
+        data = self.trees[sha][path]
+        last = next(
+            commit
+            for commit in self.history(sha)
+            if self.trees.get(self.parents.get(commit), {}).get(path) != data  # the first commit has no parent
+        )
+        when = (START + timedelta(seconds=list(self.trees).index(last))).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        return {
+            "type": "file",
+            "path": path,
+            "size": len(data),
+            "oid": hashlib.sha1(data).hexdigest(),
+            "lastCommit": {"id": last, "title": "", "date": when},
+        }
+
     def history(self, sha):
         """Yield a commit and those before it."""
         while sha:
@@ -168,6 +185,12 @@ class Hub(BaseHTTPRequestHandler):
             sha, _, folder = self.reference(repo, endpoint[1:])
             deep = query.get("recursive", ["False"])[0].lower() == "true"
             return self.respond(200, list(tree(repo.trees[sha], "/".join(folder), deep)))
+        if endpoint[0] == "paths-info":
+            sha, _, _ = self.reference(repo, endpoint[1:])
+            if sha is None:
+                return self.respond(404, {"error": "none"}, {"X-Error-Code": "RevisionNotFound"})
+            names = parse_qs(body.decode())["paths"]
+            return self.respond(200, [repo.describe(sha, name) for name in names if name in repo.trees[sha]])
         if endpoint[0] == "preupload":
             files = json.loads(body)["files"]
             modes = []

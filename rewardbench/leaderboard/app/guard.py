@@ -23,7 +23,7 @@ from rewardbench.leaderboard.app.limits import ConcurrencyLimit, RateLimit, clie
 from rewardbench.leaderboard.app.uploads import MOST_FILES, MOST_REQUEST, RejectedError, Uploads
 from rewardbench.results import JsonObject
 
-PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json")
+PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/icon.svg", "/social-card.png", "/robots.txt", "/manifest.json")
 STREAMS = ("/gradio_api/queue/data", "/gradio_api/upload_progress", "/gradio_api/theme.css", "/gradio_api/app_id")
 FOLDERS = ("/assets/", "/static/", "/gradio_api/heartbeat/")
 UPLOAD = "/gradio_api/upload"

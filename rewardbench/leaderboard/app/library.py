@@ -9,13 +9,13 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any, TypeVar
 
 from markupsafe import Markup
 
 from rewardbench import results
 from rewardbench.analysis.page import render_report, run_analyses
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.index import read_credits
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.rows import with_known_rules
@@ -28,6 +28,7 @@ from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
 from rewardbench.types import Item
 
+Cached = TypeVar("Cached")
 FRESH = 60.0
 """Seconds until rows are refreshed from the store."""
 MOST_PAGES = 32
@@ -51,7 +52,7 @@ class Library:
         self.takes_files = writable or isinstance(self.store, HubStore)
         """Whether the page accepts submissions: to the Hub by pull request, to a folder only if `writable`."""
         self.building = threading.BoundedSemaphore(MOST_BUILT)
-        self._pages: OrderedDict[Hashable, Page] = OrderedDict()
+        self._pages: OrderedDict[Hashable, Any] = OrderedDict()
         self._making: dict[Hashable, threading.Lock] = {}
         self.board: Board = board or refresh(self.store)
         self._refreshed_at = time.monotonic()
@@ -79,13 +80,17 @@ class Library:
         self.board = refresh(self.store)
         return self.board
 
-    def cached(self, name: Hashable, make: Callable[[], Page]) -> Page:
-        """Return a page that depends on the rows alone, from a cache; one thread at a time builds it."""
+    def cached(self, name: Hashable, make: Callable[[], Cached]) -> Cached:
+        """Return a page, or a part of one, that depends on the rows alone; one thread at a time builds it."""
         key = (name, _version(self.board))
         with self._making.setdefault(name, threading.Lock()):
-            if key not in self._pages:
-                self._pages[key] = make()
-            page = self._pages[key]
+            page: Cached | None = self._pages.get(key)
+            if page is None:
+                page = self._pages[key] = make()
+            else:
+                with suppress(KeyError):  # another thread has removed it
+                    self._pages.move_to_end(key)
+        self._making.pop(name, None)
         while len(self._pages) > MOST_PAGES:
             with suppress(KeyError):
                 self._pages.popitem(last=False)

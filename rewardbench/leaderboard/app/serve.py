@@ -8,6 +8,7 @@ folder; HF_TOKEN, HF_ENDPOINT and HF_HOME as in huggingface_hub.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from collections.abc import Mapping
@@ -22,13 +23,23 @@ from starlette.routing import Mount
 
 from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app import board_page, compare_page, model_page, suite_pages, tables
+from rewardbench.leaderboard.app import (
+    board_page,
+    compare_page,
+    history,
+    model_page,
+    overview_page,
+    suite_pages,
+    tables,
+)
 from rewardbench.leaderboard.app.access import Access
 from rewardbench.leaderboard.app.first import FirstPaint, Server, StartingApp
 from rewardbench.leaderboard.app.frame import Page, render_page
 from rewardbench.leaderboard.app.guard import Guard
+from rewardbench.leaderboard.app.head import picture_routes, render_head
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import render
+from rewardbench.leaderboard.app.scales import SCALES, choose_scale, scales_of
 from rewardbench.leaderboard.app.uploads import Uploads
 from rewardbench.leaderboard.types import Board
 
@@ -46,11 +57,11 @@ def limit_downloads() -> None:
 
 def view(library: Library, search: str) -> str:
     """Return the HTML of the page at an address, or a page that says why there is none."""
-    query = dict(parse_qsl(search.lstrip("?")[:LONGEST_QUERY]))
+    query = read_query(search)
     board = library.rows()
     suite = query.get("suite", "")
     if suite not in board.suites:
-        suite = board.suites[0] if board.suites else ""
+        suite = board_page.first_suite(board)
     try:
         with library.building:
             page = route(library, suite, query)
@@ -59,10 +70,25 @@ def view(library: Library, search: str) -> str:
     return render_page(page, board, suite)
 
 
-def _first(library: Library) -> str:
-    """Return the HTML of the leaderboard with its first rows."""
+def read_query(search: str) -> dict[str, str]:
+    r"""Return the parameters of an address; those that occur several times are joined by line breaks.
+
+    >>> read_query("?view=compare&m=org/a&m=org/b")
+    {'view': 'compare', 'm': 'org/a\norg/b'}
+    """
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(search.lstrip("?")[:LONGEST_QUERY]):
+        query[name] = f"{query[name]}\n{value}" if name in query else value
+    return query
+
+
+def _first(library: Library, search: str) -> str:
+    """Return the HTML of the page at an address; of the leaderboard at `/`, only the first rows."""
+    names = [name for name, _ in parse_qsl(search, keep_blank_values=True)]
+    if not all(name.startswith("__") for name in names):  # such as __theme, which a Space adds
+        return view(library, search)
     board = library.rows()
-    suite = board.suites[0] if board.suites else ""
+    suite = board_page.first_suite(board)
     page = library.cached(("first", suite), lambda: board_page.build_page(board, suite, {}, board_page.FIRST))
     return render_page(page, board, suite)
 
@@ -70,15 +96,23 @@ def _first(library: Library) -> str:
 def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     """Return the page for a query."""
     name = query.get("view", "board")
+    if name == "suites":
+        return overview_page.build_page(library, suite, query)
+    if name == "model" and "name" in query:
+        return overview_page.build_model_page(library, suite, query)
     if name == "model":
         row = library.row(query.get("model", ""))
         return model_page.build_page(library, row, query) if row else _missing(suite)
+    if name == "history":
+        row = library.row(query.get("model", ""))
+        return history.build_page(library, row) if row else _missing(suite)
     if name == "compare":
         return compare_page.build_page(library, suite, query)
     if name == "size":
         return library.cached((name, suite), lambda: suite_pages.build_size_page(library.rows(), suite, query))
     if name == "items":
-        return library.cached((name, suite), lambda: suite_pages.build_hardest_page(library, suite, query))
+        page_name = (name, suite, query.get("markdown") == "1")
+        return library.cached(page_name, lambda: suite_pages.build_hardest_page(library, suite, query))
     if name == "suite":
         return suite_pages.build_suite_page(library, suite, query)
     if name == "submit":
@@ -90,7 +124,8 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
         return board_page.build_page(library.rows(), suite, query)
     subsets = query.get("subsets") == "1"
     protocol = board_page.choose_protocol(library.rows(), suite, query)
-    name_of_page = ("board", suite, protocol, subsets)
+    scale = query.get("scale", "") if query.get("scale") in SCALES else ""
+    name_of_page = ("board", suite, protocol, subsets, scale)
     return library.cached(name_of_page, lambda: board_page.build_page(library.rows(), suite, query))
 
 
@@ -98,17 +133,24 @@ def _missing(suite: str) -> Page:
     return Page("No such model", render("missing.html", suite=suite))
 
 
-def export(library: Library, kind: str, suite: str, keys: list[str], names: list[str]) -> str:
-    """Return rows as CSV, LaTeX or BibTeX, in the order and with the columns that the visitor sees."""
+def export(
+    library: Library, kind: str, suite: str, keys: list[str], names: list[str], scale: str = "", page: str = ""
+) -> str:
+    """Return rows as CSV, LaTeX or BibTeX, in the order, with the columns and on the scale that the visitor sees."""
     by_key = {row.key: row for row in library.rows().of(suite)}
     rows = [by_key[key] for key in dict.fromkeys(keys) if key in by_key]
     if kind == "BibTeX":
-        return tables.to_bibtex(rows)
-    columns = {column.name: column for column in tables.columns(rows, with_subsets=True)}
+        return tables.to_bibtex(rows, page if _PAGE.fullmatch(page) else "")
+    chosen = choose_scale(scales_of(rows, suite), scale)
+    columns = {column.name: column for column in tables.columns(rows, True, chosen)}
     names = [name for name in dict.fromkeys(names) if name in columns]
     if kind == "CSV":
-        return tables.to_csv(rows, names)
-    return tables.to_latex(rows, names, [name for name in names if columns[name].number])
+        return tables.to_csv(rows, names, chosen)
+    return tables.to_latex(rows, names, [name for name in names if columns[name].number], chosen)
+
+
+_PAGE = re.compile(r"https?://[A-Za-z0-9.:_/\[\]-]{1,300}")
+"""Address of the page in a request of its scripts."""
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -156,10 +198,10 @@ def _guarded(starting_app: StartingApp, library: Library, access: Access, upload
     """Return the ASGI app, which checks requests, compresses responses, and inserts the first rows at `/`."""
     style = (HERE / "page.css").read_text("utf-8")
     app = Starlette(
-        routes=[Mount("/", starting_app)],
+        routes=[*picture_routes(), Mount("/", starting_app)],
         middleware=[
             Middleware(GZipMiddleware, compresslevel=5),
-            Middleware(FirstPaint, markup=lambda: _first(library), css=style),
+            Middleware(FirstPaint, page=lambda search: _first(library, search), css=style, head=render_head),
         ],
         lifespan=starting_app.lifespan,
     )
@@ -177,7 +219,8 @@ def _build_app(library: Library) -> FastAPI:
         query = request if isinstance(request, dict) else {}
         keys = list(map(str, query.get("keys") or ()))
         names = list(map(str, query.get("names") or ()))
-        return export(library, str(query.get("kind")), str(query.get("suite")), keys, names)
+        kind, suite, scale, page = (str(query.get(name) or "") for name in ("kind", "suite", "scale", "page"))
+        return export(library, kind, suite, keys, names, scale, page)
 
     return blocks.build_app(library, see, copy)
 

@@ -210,6 +210,14 @@ Parameters = Annotated[
     ),
     WithJsonSchema({"type": "integer"}),
 ]
+BaseModelName = Annotated[
+    Any,
+    must(
+        _or_empty(lambda value: bool(value) and stated.plain_name(value) == value),
+        "which is not org/name of a model",
+    ),
+    WithJsonSchema(STRING),
+]
 Command = Annotated[
     Any,
     must(
@@ -266,6 +274,7 @@ class SubmittedModel(BaseRecord):
 
     license: License = None
     parameters: Parameters = None
+    base_model: BaseModelName = None
 
 
 class SubmittedManifest(BaseRecord):

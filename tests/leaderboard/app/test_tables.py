@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 
 import pytest
 
@@ -39,16 +40,17 @@ def test_latex_is_escaped():
 
 def test_bibtex_entry_is_escaped():
     text = tables.to_bibtex([row(date="2026-11-28"), row("org/{evil}")])
-    assert "@misc{rewardbench-orgm," in text
+    assert "@misc{rewardbench-org-m-toy," in text
     assert "year = {2026}" in text
     assert "80.0 (70.0--90.0), recomputed" in text
+    assert "url = " not in text
     assert text.count("{") - text.count("\\{") == text.count("}") - text.count("\\}")
 
 
-def test_filter_choices_are_the_values_that_occur():
-    rows = [row(parameters=8_000_000_000), row(badge="published", model_type="DPO")]
-    assert tables.filter_choices(rows) == {
-        "kind": ["DPO", "Seq. Classifier"],
-        "size": ["1B to 10B", "unknown size"],
-        "badge": ["recomputed", "published"],
-    }
+def test_citation_keys_are_unique_and_entries_have_an_address():
+    names = ("Model-1.1", "Model-11", "Model_1_1", "Model-1.1")
+    text = tables.to_bibtex([row(name) for name in names], "https://board.example/")
+    keys = re.findall(r"@misc\{([^,]+),", text)
+    assert len(set(keys)) == 4
+    assert "url = {https://board.example/?view=model&suite=toy&model=Model-1.1}" in text
+    assert "author = {{org}}" in tables.to_bibtex([row()])
