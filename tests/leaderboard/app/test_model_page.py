@@ -99,7 +99,7 @@ def test_the_run_of_a_checkpoint_is_drawn_over_its_steps(library):
     page = see(library, view="model", model="org/rm-8B-step-200")
     section = page[page.index('id="run"') : page.index('id="items"')]
     assert "one of 3 checkpoints of org/rm-8B" in section
-    assert section.count("<circle") == section.count('class="whisker"') == 3
+    assert section.count('class="mark"') == section.count('class="whisker"') == 3
     assert section.count('class="here"') == 1
     (path,) = re.findall(r'class="curve" d="([^"]*)"', section)
     places = [tuple(map(float, place.split())) for place in path[1:].split("L")]
