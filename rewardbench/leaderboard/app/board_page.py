@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
 
 from rewardbench.leaderboard import facts
-from rewardbench.leaderboard.app import tables
+from rewardbench.leaderboard.app import filters, runs, tables
 from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.scales import Scale, choose_scale, scales_of, shade
 from rewardbench.leaderboard.types import Board, LeaderboardRow
-from rewardbench.results.model_names import CUT_OFF, LAUNCH, SEED
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
 
@@ -45,21 +46,19 @@ class Line:
     Args:
         row: the row.
         cells: its cells.
-        size: size class.
-        license: license class.
+        values: its value for each filter.
         selected: whether the address names it.
-        members: number of rows of its run, if it is the row that stands for the run.
-        unit: what the members are: checkpoints, seeds or runs.
+        members: number and kind of the rows of its run, if it is the row that stands for the run.
+        curve: small drawing of the scores of its run.
         run: key of the row that stands for its run, if that is another row.
     """
 
     row: LeaderboardRow
     cells: tuple[Cell, ...]
-    size: str
-    license: str
+    values: Mapping[str, str]
     selected: bool
-    members: int = 0
-    unit: str = ""
+    members: str = ""
+    curve: Markup | None = None
     run: str = ""
 
 
@@ -119,10 +118,11 @@ def build_page(board: Board, suite: str, query: Mapping[str, str], most: int | N
         lead=lead(scale, scales),
         columns=columns,
         labels=[column.label or column.name for column in columns],
-        choices=tables.filter_choices(rows),
+        filters=filters.filters_of(rows),
         groups=_first_lines(groups, most),
         chance=[_chance(column.name, scale, rows) for column in columns],
         chance_label=chance_label(scale),
+        has_chance=scale.chance("score") is not None,
         first=FIRST,
         other_rows=other_rows[:most],
         shorten=tables.shorten_hashes,
@@ -145,8 +145,8 @@ def lead(scale: Scale, scales: Sequence[Scale]) -> str:
         counts = "under both" if ranked.metric == "mirror" else "with the prompt"
         verb = "the right response wins" if ranked.metric == "mirror" else "the preference turns"
         text = (
-            "Reward models score the same two responses under two prompts that differ in one detail, and such a pair of "
-            f"prompts, a mirror, counts if {verb} {counts}"
+            "Reward models score the same two responses under two prompts that differ in one detail, and such a pair "
+            f"of prompts, a mirror, counts if {verb} {counts}"
         )
     if scale.name == "above":
         return f"{text}: 0 is guessing, 100 is all right."
@@ -229,32 +229,19 @@ def _lines(
 ) -> Iterable[Line]:
     """Yield the lines of a group: of a run, its head, then its other members from the last to the first."""
     for group in facts.fold_checkpoints(rows):
-        head = group.head
-        count = len(group.rows) if group.is_folded else 0
-        yield _line(head, columns, scale, selected, count, _unit(group.unit))
+        head = _line(group.head, columns, scale, selected)
+        if not group.is_folded:
+            yield head
+            continue
+        yield replace(head, members=runs.count_members(group), curve=runs.draw_small(group))
         for row in reversed(group.rows):
-            if row.key != head.key:
-                yield _line(row, columns, scale, selected, run=head.key)
+            if row.key != group.head.key:
+                yield replace(_line(row, columns, scale, selected), run=group.head.key)
 
 
-def _unit(unit: str) -> str:
-    """Return what the members of a run are, in the plural."""
-    return {SEED: "seeds", LAUNCH: "runs", CUT_OFF: "runs"}.get(unit, "checkpoints")
-
-
-def _line(
-    row: LeaderboardRow,
-    columns: Sequence[tables.Column],
-    scale: Scale,
-    selected: str,
-    members: int = 0,
-    unit: str = "",
-    run: str = "",
-) -> Line:
+def _line(row: LeaderboardRow, columns: Sequence[tables.Column], scale: Scale, selected: str) -> Line:
     cells = tuple(_cell(row, column.name, scale) for column in columns)
-    size = tables.size_class(facts.size_of(row).parameters)
-    is_selected = row.key == selected
-    return Line(row, cells, size, facts.license_class(row), is_selected, members, unit, run)
+    return Line(row, cells, filters.values_of(row), row.key == selected)
 
 
 def _cell(row: LeaderboardRow, name: str, scale: Scale) -> Cell:
@@ -280,13 +267,16 @@ def _is_subset(row: LeaderboardRow, name: str, scale: Scale) -> bool:
     return name not in [figure.name for figure in sections]
 
 
-def _chance(name: str, scale: Scale, rows: Sequence[LeaderboardRow]) -> str:
+def _chance(name: str, scale: Scale, rows: Sequence[LeaderboardRow]) -> Cell:
     """Return the cell of the line of chance in a column; empty if guessing has no figure there."""
-    if name in tables.PLAIN or (name in tables.TOTALS and name != scale.column):
-        return ""
-    is_subset = not any(not _is_subset(row, name, scale) for row in rows)
-    chance = scale.chance("score" if name == scale.column else name, is_subset and name != scale.column)
-    return "" if chance is None else f"{100 * chance:.1f}"
+    is_total = name == scale.column
+    if name in tables.PLAIN or (name in tables.TOTALS and not is_total):
+        return Cell("")
+    is_subset = not is_total and all(_is_subset(row, name, scale) for row in rows)
+    chance = scale.chance("score" if is_total else name, is_subset)
+    if chance is None:
+        return Cell("")
+    return Cell(f"{100 * chance:.1f}", value=f"{chance:.6f}" if is_total else "")
 
 
 def _first_lines(groups: Sequence[LineGroup], most: int | None) -> list[LineGroup]:

@@ -156,12 +156,26 @@ function chooseColumns(visible) {
   hideColumns();
 }
 
+// Leads to the comparison of the models that are ticked, of which there are at most five.
+const MOST_COMPARED = 5;
+function pick() {
+  const boxes = all('[data-pick]');
+  const keys = boxes.filter((box) => box.checked).map((box) => box.closest('tr').dataset.key);
+  for (const box of boxes) box.disabled = !box.checked && keys.length >= MOST_COMPARED;
+  const query = new URLSearchParams({ view: 'compare', suite: root.querySelector('.rb-table').dataset.suite });
+  for (const key of keys) query.append('m', key);
+  const link = root.querySelector('.rb-compare');
+  link.hidden = keys.length < 2;
+  link.href = '?' + query;
+  link.textContent = `Compare ${keys.length} models`;
+}
+
 // Keeps search, filters, columns and sort order in the address, by name, so that reloads and links preserve them.
 function remember() {
   const query = new URLSearchParams(location.search);
   const set = (name, text) => (text ? query.set(name, text) : query.delete(name));
   set('q', root.querySelector('[data-search]')?.value);
-  for (const name of FILTERS)
+  for (const name of new Set(all('[data-filter]').map((box) => box.dataset.filter)))
     set(name, all(`[data-filter="${name}"]:checked`).map((box) => box.value).join('|'));
   const head = root.querySelector('.rb-table th[aria-sort]');
   set('sort', head ? (head.getAttribute('aria-sort') === 'ascending' ? '' : '-') + head.dataset.name : '');
@@ -171,7 +185,6 @@ function remember() {
   history.replaceState(null, '', '?' + query + location.hash);
   syncSpace();
 }
-const FILTERS = ['kind', 'size', 'badge', 'license'];
 
 function restore(query) {
   const search = root.querySelector('[data-search]');
@@ -269,10 +282,11 @@ root.addEventListener('click', (event) => {
   if (button?.matches('[data-more]')) { showAll = true; filter(); }
   if (button?.dataset.copy) copy(button);
   if (button?.dataset.download) download(button.dataset.download);
-  if (!link && !button) event.target.closest('.rb-table tr[data-key] > th')?.classList.toggle('open');
+  if (!link && !button && !event.target.matches('input')) event.target.closest('.rb-table tr[data-key] > th')?.classList.toggle('open');
 });
 root.addEventListener('input', (event) => {
   if (event.target.matches('[data-search], [data-filter]')) { filter(); remember(); }
+  if (event.target.matches('[data-pick]')) pick();
   if (event.target.matches('[data-column]')) { chooseColumns((box) => box.checked); remember(); }
 });
 root.addEventListener('change', (event) => {

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from rewardbench.leaderboard import facts
 from rewardbench.leaderboard.app.scales import ABOVE, SCORE, TURN, Scale, scales_of
-from rewardbench.leaderboard.types import BADGES, Figure, LeaderboardRow, format_rank
+from rewardbench.leaderboard.types import Figure, LeaderboardRow, format_rank
 from rewardbench.metrics import MEANINGS
 
 ORDER = "Order inconsistency"
@@ -347,17 +347,3 @@ def _citation_key(row: LeaderboardRow, keys: set[str]) -> str:
         key = f"{name}-{count}"
     keys.add(key)
     return key
-
-
-def filter_choices(rows: Sequence[LeaderboardRow]) -> dict[str, list[str]]:
-    """Return the values by which a visitor can filter rows: kind, size, badge and license class."""
-    kinds = {row.model_type for row in rows}
-    sizes = {size_class(facts.size_of(row).parameters) for row in rows}
-    badges = {row.badge for row in rows}
-    licenses = {facts.license_class(row) for row in rows}
-    return {
-        "kind": sorted(kinds),
-        "size": sorted(sizes, key=SIZES.index),
-        "badge": [name for name in BADGES if name in badges],
-        "license": [name for name in facts.LICENSE_CLASSES if name in licenses],
-    }

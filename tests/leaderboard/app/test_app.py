@@ -130,7 +130,7 @@ def test_the_table_is_searched_filtered_and_sorted(page, server):
     assert sorted(models(page)) == ["tiny-dpo", "tiny-rm"]
     assert "2 of" in page.inner_text(".rb-count")
     page.fill("[data-search]", "")
-    page.click("summary:has-text('Kind')")
+    page.click("summary:has-text('Filter')")
     page.check("[data-filter=kind][value=Baseline]")
     assert sorted(models(page)) == ["baseline/longest", "baseline/random", "baseline/shortest"]
     page.reload()

@@ -54,13 +54,3 @@ def test_citation_keys_are_unique_and_entries_have_an_address():
     assert len(set(keys)) == 4
     assert "url = {https://board.example/?view=model&suite=toy&model=Model-1.1}" in text
     assert "author = {{org}}" in tables.to_bibtex([row()])
-
-
-def test_filter_choices_are_the_values_that_occur():
-    rows = [row(parameters=8_000_000_000), row(badge="published", model_type="DPO")]
-    assert tables.filter_choices(rows) == {
-        "kind": ["DPO", "Seq. Classifier"],
-        "size": ["1B to 10B", "unknown size"],
-        "badge": ["recomputed", "published"],
-        "license": ["unknown"],
-    }
