@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rewardbench.errors import InputError
-from rewardbench.hub import commit_of, repository_of
+from rewardbench.hub import commit_of
 from rewardbench.models.adapters import Adapter, apply_adapter, find_adapter, resize_embedding
 from rewardbench.models.failures import part_reported
 from rewardbench.models.fingerprint import identify
@@ -18,7 +18,7 @@ from rewardbench.models.labels import choose_label, set_label_count
 from rewardbench.models.layers import compile_layers, is_encoder, pack_with_flex
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.locate import locate
-from rewardbench.models.metadata import read_metadata
+from rewardbench.models.metadata import read_adapter_metadata, read_metadata
 from rewardbench.models.placement import loading_options, placement_notes, stored_quantization, to_device
 from rewardbench.models.spec import resolve
 from rewardbench.models.weights import load_pretrained, locate_model, tensor_shapes, weight_notes
@@ -62,21 +62,8 @@ class Checkpoint:
 
     @property
     def metadata(self) -> dict[str, int | str]:
-        """Return `parameters`, `license` and `base_model`, as far as they are known.
-
-        The license of an adapter is its own, and its base model is the repository whose weights it changes.
-        """
-        metadata = read_metadata(self.folder)
-        if self.adapter is None:
-            return metadata
-        metadata.pop("base_model", None)
-        of_adapter = read_metadata(self.adapter.folder)
-        base_model = repository_of(self.adapter.base) or of_adapter.get("base_model")
-        if base_model:
-            metadata["base_model"] = base_model
-        if "license" in of_adapter:
-            metadata["license"] = of_adapter["license"]
-        return metadata
+        """Return `parameters`, `license` and `base_model`, as far as they are known."""
+        return read_adapter_metadata(self.adapter.folder, self.folder) if self.adapter else read_metadata(self.folder)
 
     @property
     def commit(self) -> str | None:

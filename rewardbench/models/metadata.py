@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 
 from rewardbench.errors import InputError
+from rewardbench.hub import repository_of
 from rewardbench.models.conversion import conversion_of
 from rewardbench.models.tensor_file import open_tensor_file
 from rewardbench.models.weight_files import weight_files
@@ -35,6 +36,22 @@ def read_metadata(folder: Path) -> dict[str, int | str]:
         metadata["license"] = license_id
     if base_model := _base_model(card.get("base_model")):
         metadata["base_model"] = base_model
+    return metadata
+
+
+def read_adapter_metadata(folder: Path, base: Path) -> dict[str, int | str]:
+    """Return the metadata of an adapter: the license is its own, and its base model the repository that it changes.
+
+    Args:
+        folder: folder of the adapter.
+        base: folder of the model that it changes, whose parameters are counted.
+    """
+    metadata, of_adapter = read_metadata(base), read_metadata(folder)
+    metadata.pop("base_model", None)
+    if base_model := repository_of(base) or of_adapter.get("base_model"):
+        metadata["base_model"] = base_model
+    if "license" in of_adapter:
+        metadata["license"] = of_adapter["license"]
     return metadata
 
 

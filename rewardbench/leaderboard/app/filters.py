@@ -33,7 +33,7 @@ _ORDERS = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class FilterValue:
     """A value of a filter: as rows have it, as the page shows it, and its number of rows."""
 
     value: str
@@ -53,7 +53,7 @@ class RowFilter:
 
     name: str
     label: str
-    choices: tuple[Choice, ...]
+    choices: tuple[FilterValue, ...]
 
 
 def values_of(row: LeaderboardRow) -> dict[str, str]:
@@ -83,7 +83,7 @@ def filters_of(rows: Sequence[LeaderboardRow]) -> list[RowFilter]:
         if len(counts[name]) > 1:
             is_name = name in ("organization", "base")
             choices = [
-                Choice(value, spellings.get(value, value) if is_name else value, counts[name][value])
+                FilterValue(value, spellings.get(value, value) if is_name else value, counts[name][value])
                 for value in _sorted_values(name, counts[name])
             ]
             filters.append(RowFilter(name, label, tuple(choices)))

@@ -56,16 +56,20 @@ def keeps_versions(library: Library) -> bool:
 
 
 def build_page(library: Library, row: LeaderboardRow) -> Page:
-    """Build the page with the earlier versions of a result.
+    """Return the page with the earlier versions of a result, which is cached until the rows change.
 
     Raises:
         InputError: if the store keeps no versions, or the Hub cannot be reached.
     """
-    from rewardbench.store.history import list_versions
-
     store = library.store
     if not isinstance(store, HubStore):
         raise InputError("This store keeps one version of each result: a new one replaces it.")
+    return library.cached(("history", row.key), lambda: _build_page(store, row))
+
+
+def _build_page(store: HubStore, row: LeaderboardRow) -> Page:
+    from rewardbench.store.history import list_versions
+
     versions = [_read_version(store, row, version) for version in list_versions(store, row.key)]
     return Page(f"History of {row.model}", render("history.html", row=row, versions=versions), "model")
 

@@ -176,5 +176,6 @@ def test_versions_of_a_result_are_read_from_the_commits_of_a_dataset(hub):
     assert page.index(f"<b>{values[1]}</b>") < page.index(f"<b>{values[0]}</b>")
     assert page.count("toy@r1") == 2
     hub.fault = 503
-    assert "cannot be read" in see(library, view="history", model="org/rm")
+    assert f"<b>{values[0]}</b>" in see(library, view="history", model="org/rm")  # from the cache
+    assert "cannot be read" in see(Library(WHERE, library.board), view="history", model="org/rm")
     assert "No such model" in see(library, view="history", model="none")
