@@ -14,7 +14,6 @@ from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.scales import Scale, choose_scale, scales_of, shade
 from rewardbench.leaderboard.types import Board, LeaderboardRow
-from rewardbench.stats import LEVEL
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
 
