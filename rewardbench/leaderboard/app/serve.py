@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -24,13 +25,16 @@ from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app import board_page, compare_page, model_page, suite_pages, tables
 from rewardbench.leaderboard.app.access import Access
+from rewardbench.leaderboard.app.connections import connection_class, raise_descriptor_limit
 from rewardbench.leaderboard.app.first import FirstPaint, Server, StartingApp
 from rewardbench.leaderboard.app.frame import Page, render_page
 from rewardbench.leaderboard.app.guard import Guard
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import render
+from rewardbench.leaderboard.app.page_cache import PageCache
+from rewardbench.leaderboard.app.reading_page import ReadingPage
 from rewardbench.leaderboard.app.uploads import Uploads
-from rewardbench.leaderboard.types import Board
+from rewardbench.leaderboard.refresh import ReportProgress
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -126,25 +130,36 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def run_server(
-    location: str, listening: socket.socket, board: Board | None = None, access: Access | None = None
+    location: str,
+    listening: socket.socket,
+    access: Access | None = None,
+    bar: Callable[[], AbstractContextManager[ReportProgress]] = lambda: nullcontext(lambda key, total: None),
 ) -> None:
-    """Serve the app until it is stopped.
+    """Serve the app until it is stopped. The page shows the progress while results are read.
 
     Args:
         location: folder or Hub dataset of the store.
         listening: socket from `open_socket`.
-        board: rows of the store, if they have been read already.
         access: who may reach the page; by default this machine only.
+        bar: returns a progress bar for reading the results.
 
     Raises:
         InputError: if the store cannot be read.
     """
     access = access or Access()
+    raise_descriptor_limit()
     uploads = Uploads()
     try:
-        library = Library(location, board, writable=access.writable)
-        app = StartingApp(lambda: _build_app(library), lambda: setattr(server, "should_exit", True))
-        server = Server(_guarded(app, library, access, uploads), app, uploads.close)
+        library = Library(location, writable=access.writable, is_open=False)
+
+        def make() -> FastAPI:
+            with bar() as report:
+                library.open(report)
+            return _build_app(library)
+
+        app = StartingApp(make, lambda: setattr(server, "should_exit", True))
+        connection = connection_class(access.headers(), behind_proxy=access.space)
+        server = Server(_guarded(app, library, access, uploads), app, uploads.close, connection)
         server.run([listening])
         if app.error:
             raise app.error
@@ -158,12 +173,20 @@ def _guarded(starting_app: StartingApp, library: Library, access: Access, upload
     app = Starlette(
         routes=[Mount("/", starting_app)],
         middleware=[
+            Middleware(PageCache, see=lambda search: view(library, search), version=lambda: _version(library)),
             Middleware(GZipMiddleware, compresslevel=5),
+            Middleware(ReadingPage, library=library),
             Middleware(FirstPaint, markup=lambda: _first(library), css=style),
         ],
         lifespan=starting_app.lifespan,
     )
     return Guard(app, access, uploads, library.takes_files)
+
+
+def _version(library: Library) -> object:
+    """Return a value that is another one whenever the rows have been read again."""
+    board = library.rows()
+    return board.built, board.offline
 
 
 def _build_app(library: Library) -> FastAPI:
