@@ -57,6 +57,8 @@ class Guard:
     def __init__(self, app: ASGIApp, access: Access, uploads: Uploads, takes_files: bool = True) -> None:
         self.app, self.access, self.uploads, self.takes_files = app, access, uploads, takes_files
         self.headers = access.headers()
+        self.element: int | None = None
+        """Number of the element of the page that has the server functions, when the app has started."""
         self.requests = ConcurrencyLimit(per_client=100, total=1_000)
         self.posts = RateLimit(1_200, 60)
         self.joins = RateLimit(60, 600)
@@ -141,6 +143,8 @@ class Guard:
                 raise RejectedError(429, "Too many submissions in ten minutes: wait, and try again.")
         elif path == "/gradio_api/component_server/":
             body = _call(body)
+            if body["component_id"] != self.element:
+                raise RejectedError(404, "The page has no such element.")
         await _replay(self.app, scope, receive, send, json.dumps(body).encode())
 
     def _event(self, body: JsonObject) -> dict[str, object]:

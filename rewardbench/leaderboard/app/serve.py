@@ -155,11 +155,14 @@ def run_server(
         def make() -> FastAPI:
             with bar() as report:
                 library.open(report)
-            return _build_app(library)
+            built = _build_app(library)
+            guard.element = built.state.element
+            return built
 
         app = StartingApp(make, lambda: setattr(server, "should_exit", True))
         connection = connection_class(access.headers(), behind_proxy=access.space)
-        server = Server(_guarded(app, library, access, uploads), app, uploads.close, connection)
+        guard = _guarded(app, library, access, uploads)
+        server = Server(guard, app, uploads.close, connection)
         server.run([listening])
         if app.error:
             raise app.error

@@ -48,6 +48,8 @@ class Submission:
             InputError: if they cannot be read within limits.
         """
         rows = results.read_rows(self.path, self.record, scores_only=True)
+        if not all(row["scores"] for row in rows):  # elsewhere the verdict of such a row is taken for its scores
+            raise InputError(f"{self.path.name} has a row without scores.")
         return to_model_scores(self.path, self.record, rows)
 
     @property
