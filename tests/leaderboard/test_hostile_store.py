@@ -279,3 +279,35 @@ def test_key_in_a_request_stays_in_the_store(folder, name):
     assert "No such model" in app.view(library, f"?view=model&model={name}")
     with pytest.raises((InputError, ValueError)):
         results.read_summary(library.store.path(name))
+
+
+def test_long_texts_and_many_rows_fit_on_a_page(tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    text = ({"role": "assistant", "content": "<" * 300_000},)
+    items = tuple(replace(item, completions=(text, text)) for item in SUITE.items)
+    suite = replace(SUITE, items=items)
+    for n, name in enumerate("ab"):
+        store(tmp_path, suite, scores(suite, 0.0, seed=n), f"org/{name}")
+    library = Library(str(tmp_path))
+    for query in (*PAGES, "view=model&model=org/a&all=1", "view=compare&a=org/a&b=org/b"):
+        assert len(app.view(library, f"?{query}").encode()) < MOST_PAGE, query
+    monkeypatch.setattr(app, "LARGEST_PAGE", 4_000)
+    assert "too large" in app.view(library, "?view=model&model=org/a&all=1")
+
+
+def test_thousand_rows_fit_on_a_page(folder):
+    """The leaders are shown, whatever the number of rows."""
+    from dataclasses import replace
+
+    library = Library(str(folder))
+    row = library.row("org/a")
+    rows = tuple(replace(row, key=f"lab/m{n}", model=f"lab-{n % 40}/a-reward-model-{n}-70B") for n in range(1_000))
+    library.board = replace(library.board, rows=rows)
+    for query in ("view=board", "subsets=1", "view=size", "view=suite", "view=compare", "row=lab/m999"):
+        page = app.view(library, f"?{query}")
+        assert len(page.encode()) < MOST_PAGE, query
+        assert "too large" not in page or query != "view=board"
+    first = app._first(library)
+    assert len(first.encode()) < MOST_PAGE
+    assert "lab/m0" in first

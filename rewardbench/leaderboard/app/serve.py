@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 LONGEST_QUERY = 2_000
+LARGEST_PAGE = 960_000
+"""Maximum size of a page in bytes, without its frame."""
+TOO_LARGE = "This page is too large to be shown: narrow it by a subset or a search."
 
 
 def limit_downloads() -> None:
@@ -60,7 +63,24 @@ def view(library: Library, search: str) -> str:
             page = route(library, suite, query)
     except InputError as error:
         page = Page("Page not available", render("message.html", message=error))
+    if _size(page) > LARGEST_PAGE:
+        page = Page("Page not available", render("message.html", message=TOO_LARGE))
     return render_page(page, board, suite)
+
+
+def _size(page: Page) -> int:
+    return len(page.body.encode("utf-8", "replace"))
+
+
+def _build_board(library: Library, suite: str, query: Mapping[str, str]) -> Page:
+    """Build the leaderboard; of very many rows only the first, so that the page is not too large."""
+    board = library.rows()
+    page = board_page.build_page(board, suite, query)
+    size = _size(page)
+    if size <= LARGEST_PAGE:
+        return page
+    most = int(0.9 * len(board.of(suite)) * LARGEST_PAGE / size)
+    return board_page.build_page(board, suite, query, most)
 
 
 def _first(library: Library) -> str:
@@ -91,11 +111,11 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     if name == "about":
         return suite_pages.build_about_page()
     if library.row(query.get("row", "")):
-        return board_page.build_page(library.rows(), suite, query)
+        return _build_board(library, suite, query)
     subsets = query.get("subsets") == "1"
     protocol = board_page.choose_protocol(library.rows(), suite, query)
     name_of_page = ("board", suite, protocol, subsets)
-    return library.cached(name_of_page, lambda: board_page.build_page(library.rows(), suite, query))
+    return library.cached(name_of_page, lambda: _build_board(library, suite, query))
 
 
 def _missing(suite: str) -> Page:
