@@ -77,7 +77,7 @@ def _read_checked(store: RemoteStore) -> dict[str, str]:
 
 
 def _choose(board: Board, marks: Mapping[str, str], checked: Mapping[str, str]) -> list[str]:
-    """Return the keys to check: those of leading rows, then any, also of files that are said to have no row."""
+    """Return the keys to check: those of leading rows, then any, also of files without a row in the index."""
     leading: list[str] = []
     for suite in board.suites:
         leading += [row.key for row in board.of(suite)]

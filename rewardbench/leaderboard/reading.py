@@ -35,7 +35,7 @@ _ENVIRONMENT = {
 
 
 @dataclass(frozen=True)
-class RowOutcome:
+class ReadResult:
     """The row of a result and the credits of its model, or why it has none."""
 
     key: str
@@ -46,11 +46,11 @@ class RowOutcome:
     """Whether the error is that the store cannot be reached."""
 
 
-Job = tuple[str, str]
+RowJob = tuple[str, str]
 """Key and mark of a result."""
 
 
-def compute_rows(store: Store, marks: Mapping[str, str]) -> Iterator[RowOutcome]:
+def compute_rows(store: Store, marks: Mapping[str, str]) -> Iterator[ReadResult]:
     """Yield the outcome for each result, in the order in which they are ready.
 
     Args:
@@ -73,24 +73,24 @@ def _count_processes() -> int:
     return max(1, min(MOST_PROCESSES, usable_cpus(), int(cpu_quota() or MOST_PROCESSES)))
 
 
-def _one_by_one(store: Store, marks: Mapping[str, str]) -> Iterator[RowOutcome]:
+def _one_by_one(store: Store, marks: Mapping[str, str]) -> Iterator[ReadResult]:
     for key, mark in marks.items():
         yield _compute(store, key, mark)
 
 
-def _compute(store: Store, key: str, mark: str) -> RowOutcome:
+def _compute(store: Store, key: str, mark: str) -> ReadResult:
     try:
-        return RowOutcome(key, *compute_row(store, key, mark))
+        return ReadResult(key, *compute_row(store, key, mark))
     except Unreachable as error:
-        return RowOutcome(key, error=str(error), unreachable=True)
+        return ReadResult(key, error=str(error), unreachable=True)
     except InputError as error:
-        return RowOutcome(key, error=str(error))
+        return ReadResult(key, error=str(error))
 
 
-def _in_processes(store: Store, marks: Mapping[str, str], count: int) -> Iterator[RowOutcome]:
+def _in_processes(store: Store, marks: Mapping[str, str], count: int) -> Iterator[ReadResult]:
     """Yield the outcomes of results that `count` child processes read."""
-    jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-    outcomes: queue.SimpleQueue[RowOutcome] = queue.SimpleQueue()
+    jobs: queue.SimpleQueue[RowJob | None] = queue.SimpleQueue()
+    outcomes: queue.SimpleQueue[ReadResult] = queue.SimpleQueue()
     for job in (*marks.items(), *[None] * count):
         jobs.put(job)
     children: set[subprocess.Popen[bytes]] = set()
@@ -106,8 +106,8 @@ def _in_processes(store: Store, marks: Mapping[str, str], count: int) -> Iterato
 
 def _feed(
     store: Store,
-    jobs: queue.SimpleQueue[Job | None],
-    outcomes: queue.SimpleQueue[RowOutcome],
+    jobs: queue.SimpleQueue[RowJob | None],
+    outcomes: queue.SimpleQueue[ReadResult],
     children: set[subprocess.Popen[bytes]],
 ) -> None:
     """Let child processes work on jobs, one at a time; a child that ends is replaced."""
@@ -116,7 +116,7 @@ def _feed(
         try:
             outcome = _ask(child, job)
         except (OSError, EOFError, pickle.UnpicklingError):
-            outcome = RowOutcome(job[0], error=ENDED)
+            outcome = ReadResult(job[0], error=ENDED)
             _stop(child, children)
             child = _start(store, children)
         outcomes.put(outcome)
@@ -143,7 +143,7 @@ def _stop(child: subprocess.Popen[bytes], children: set[subprocess.Popen[bytes]]
         child.communicate()
 
 
-def _ask(child: subprocess.Popen[bytes], job: Job) -> RowOutcome:
+def _ask(child: subprocess.Popen[bytes], job: RowJob) -> ReadResult:
     """Return the outcome of a job.
 
     Raises:
@@ -153,7 +153,7 @@ def _ask(child: subprocess.Popen[bytes], job: Job) -> RowOutcome:
     assert child.stdout is not None
     _write(child.stdin, job)
     outcome = pickle.load(child.stdout)  # from a process of this program
-    assert isinstance(outcome, RowOutcome)
+    assert isinstance(outcome, ReadResult)
     return outcome
 
 
