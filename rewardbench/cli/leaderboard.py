@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,9 +51,8 @@ def leaderboard_command(
     app = _import_app()
     access = app.Access(host, tuple(allow_host or ()), writable)
     with app.open_socket(host, port) as listening:
-        _, board = _read_board(results)
         echo(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)")
-        app.run_server(results, listening, board, access)
+        app.run_server(results, listening, access, _reading_bar)
 
 
 def _check_folder(results: str) -> None:
@@ -69,13 +69,18 @@ def _check_folder(results: str) -> None:
 
 def _read_board(location: str, rebuild: bool = False) -> tuple[Store, Board]:
     """Open a store and read its rows, with a progress bar."""
-    from rewardbench.console.progress import growing_bar
     from rewardbench.leaderboard.refresh import refresh
     from rewardbench.store import open_store
 
     store = open_store(location)
-    with growing_bar(make_console(stderr=True), "reading results") as advance:
+    with _reading_bar() as advance:
         return store, refresh(store, advance, rebuild)
+
+
+def _reading_bar() -> AbstractContextManager[Callable[[str, int], None]]:
+    from rewardbench.console.progress import growing_bar
+
+    return growing_bar(make_console(stderr=True), "reading results")
 
 
 def _import_app() -> ModuleType:
@@ -190,8 +195,9 @@ def index_command(
         echo_json(list(map(asdict, ranked)))
         return
     for row in ranked:
-        table = f"{row.suite}, {printable(row.protocol)}" if row.protocol else row.suite
-        echo(f"{table}  {format_rank(row.rank_range, '-'):>9}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
+        table = printable(f"{row.suite}, {row.protocol}" if row.protocol else row.suite)
+        rank, score = format_rank(row.rank_range, "-"), row.score.value or 0
+        echo(f"{table}  {rank:>9}  {score:.4f}  {row.badge:13}  {printable(row.key)}")
     echo(f"rows={len(board.rows)}")
     echo(f"skipped={len(board.skipped)}")
     for key, reason in board.left_out.items():

@@ -40,7 +40,7 @@ def build_app(library: Library, see: Callable[[str], str], copy: Callable[[objec
     """
     checks = UploadChecks(library)
     with gr.Blocks(title="rewardbench", fill_width=True, delete_cache=(600, int(LONGEST_KEPT))) as app:
-        gr.HTML(
+        page = gr.HTML(
             html_template='<div class="rb" lang="en"></div>',
             js_on_load=(HERE / "page.js").read_text(encoding="utf-8"),
             apply_default_css=False,
@@ -77,6 +77,7 @@ def build_app(library: Library, see: Callable[[str], str], copy: Callable[[objec
         checks.stop()
 
     server.state.stop = stop
+    server.state.element = page._id
     return server
 
 

@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Literal
 
 import uvicorn
 from starlette.applications import Starlette
@@ -134,10 +135,19 @@ class Server(uvicorn.Server):
         app: the ASGI app to serve.
         starting_app: the app in it that another app starts behind.
         ended: called after shutdown; a signal may end the process right after.
+        connection: the class of its connections.
     """
 
-    def __init__(self, app: ASGIApp, starting_app: StartingApp, ended: Callable[[], None] = lambda: None) -> None:
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, limit_concurrency=2_000)
+    def __init__(
+        self,
+        app: ASGIApp,
+        starting_app: StartingApp,
+        ended: Callable[[], None] = lambda: None,
+        connection: type[asyncio.Protocol] | Literal["auto"] = "auto",
+    ) -> None:
+        config = uvicorn.Config(
+            app, http=connection, ws="none", log_level="warning", timeout_graceful_shutdown=1, server_header=False
+        )
         super().__init__(config)
         self._starting_app, self._ended = starting_app, ended
 

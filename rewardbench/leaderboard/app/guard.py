@@ -34,6 +34,8 @@ NUM_EVENTS = 2
 """Events of the form: check and submit."""
 FUNCTIONS = ("see", "copy")
 """Server functions that the page calls."""
+MOST_HEADERS, LARGEST_HEAD = 100, 2**15
+"""Maximum number of headers, and their maximum size in bytes."""
 SLOWEST_BODY, SLOWEST_UPLOAD = 20.0, 120.0
 """Seconds within which the body of an event, or of an upload, must arrive."""
 LONGEST_DISCARD = 5.0
@@ -55,6 +57,8 @@ class Guard:
     def __init__(self, app: ASGIApp, access: Access, uploads: Uploads, takes_files: bool = True) -> None:
         self.app, self.access, self.uploads, self.takes_files = app, access, uploads, takes_files
         self.headers = access.headers()
+        self.element: int | None = None
+        """Number of the element of the page that has the server functions, when the app has started."""
         self.requests = ConcurrencyLimit(per_client=100, total=1_000)
         self.posts = RateLimit(1_200, 60)
         self.joins = RateLimit(60, 600)
@@ -98,13 +102,14 @@ class Guard:
             answer = PlainTextResponse(f"{rejection}\n", rejection.status, headers={"Connection": "close"})
             await answer(scope, receive, finish)
         except Exception as error:  # one line, since clients can cause any number of these
-            logging.getLogger("uvicorn.error").error("%s %s: %r", scope["method"], scope["path"][:100], error)
+            logging.getLogger("uvicorn.error").error("%s", _log_line(scope, error))
             if not started:
                 await PlainTextResponse("The server failed to answer this request.\n", 500)(scope, receive, finish)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         self.access.check(scope["method"], headers)
+        _check_head(headers)
         client = client_of(self.access.client(scope, headers))
         scope = {**scope, "client": (client, 0)}
         with self.requests.slot(client) as fits:
@@ -138,6 +143,8 @@ class Guard:
                 raise RejectedError(429, "Too many submissions in ten minutes: wait, and try again.")
         elif path == "/gradio_api/component_server/":
             body = _call(body)
+            if body["component_id"] != self.element:
+                raise RejectedError(404, "The page has no such element.")
         await _replay(self.app, scope, receive, send, json.dumps(body).encode())
 
     def _event(self, body: JsonObject) -> dict[str, object]:
@@ -176,6 +183,25 @@ class Guard:
             if not await asyncio.to_thread(self.uploads.has_room, int(length)):
                 raise RejectedError(503, "The server has no room for uploads right now: try again in an hour.")
             await self.app(scope, _limited(receive, f"--{multipart[1]}".encode()), send)
+
+
+def _log_line(scope: Scope, error: Exception) -> str:
+    """Return what failed as one line of ASCII, since a path may contain line breaks and escape sequences."""
+    return ascii(f"{scope['method']} {scope['path'][:100]}: {error!r}")[1:-1][:500]
+
+
+def _check_head(headers: Headers) -> None:
+    """Check that the headers are few, and that a proxy and this server agree on where the request ends.
+
+    Raises:
+        RejectedError: if there are too many, or the request states its length twice, or in two ways.
+    """
+    size = sum(len(name) + len(value) for name, value in headers.raw)
+    if len(headers.raw) > MOST_HEADERS or size > LARGEST_HEAD:
+        raise RejectedError(431, "The request has too many headers.")
+    lengths, codings = headers.getlist("content-length"), headers.getlist("transfer-encoding")
+    if len(lengths) + len(codings) > 1 or any(coding.strip().lower() != "chunked" for coding in codings):
+        raise RejectedError(400, "The request states its length in two ways.")
 
 
 def _check_path(path: str) -> None:

@@ -17,7 +17,7 @@ from rewardbench import results
 from rewardbench.analysis.page import render_report, run_analyses
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.index import read_credits
-from rewardbench.leaderboard.refresh import refresh
+from rewardbench.leaderboard.refresh import ReportProgress, refresh
 from rewardbench.leaderboard.rows import with_known_rules
 from rewardbench.leaderboard.types import Board, Credits, LeaderboardRow
 from rewardbench.results import SummaryJson
@@ -42,11 +42,11 @@ class Library:
 
     Args:
         location: folder or Hub dataset of the store.
-        board: rows of the store, if they have been read already.
         writable: whether visitors may add results to a local folder.
+        is_open: whether the rows are read at once; otherwise `open` reads them.
     """
 
-    def __init__(self, location: str, board: Board | None = None, writable: bool = False) -> None:
+    def __init__(self, location: str, writable: bool = False, is_open: bool = True) -> None:
         self.location = location
         self.store = open_store(location)
         self.takes_files = writable or isinstance(self.store, HubStore)
@@ -54,15 +54,39 @@ class Library:
         self.building = threading.BoundedSemaphore(MOST_BUILT)
         self._pages: OrderedDict[Hashable, Any] = OrderedDict()
         self._making: dict[Hashable, threading.Lock] = {}
-        self.board: Board = board or refresh(self.store)
+        self.board = Board((), time.time())
+        self.progress: tuple[int, int] | None = (0, 0)
+        """Results that `open` has read, and their number; None when the rows are complete."""
         self._refreshed_at = time.monotonic()
         self._refreshing = threading.Lock()
         self.scored = lru_cache(maxsize=64)(self._scored)
         self.analyses = lru_cache(maxsize=256)(self._analyses)
+        if is_open:
+            self.open()
+
+    def open(self, report: ReportProgress = lambda key, total: None) -> None:
+        """Read the rows.
+
+        Args:
+            report: called for each result that is read.
+
+        Raises:
+            InputError: if the store cannot be read, and there is no index.
+        """
+
+        def count(key: str, total: int) -> None:
+            done = self.progress[0] if self.progress else 0
+            self.progress = (done + 1, total)
+            report(key, total)
+
+        self.board = refresh(self.store, count)
+        self._refreshed_at = time.monotonic()
+        self.progress = None
 
     def rows(self) -> Board:
         """Return the current rows; older than `FRESH` seconds, they are refreshed in the background."""
-        if time.monotonic() - self._refreshed_at > FRESH and self._refreshing.acquire(blocking=False):
+        is_old = self.progress is None and time.monotonic() - self._refreshed_at > FRESH
+        if is_old and self._refreshing.acquire(blocking=False):
             threading.Thread(target=self._refresh_in_background, daemon=True).start()
         return self.board
 

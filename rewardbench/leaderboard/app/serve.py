@@ -11,7 +11,8 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -33,21 +34,27 @@ from rewardbench.leaderboard.app import (
     tables,
 )
 from rewardbench.leaderboard.app.access import Access
+from rewardbench.leaderboard.app.connections import connection_class, raise_descriptor_limit
 from rewardbench.leaderboard.app.first import FirstPaint, Server, StartingApp
 from rewardbench.leaderboard.app.frame import Page, render_page
 from rewardbench.leaderboard.app.guard import Guard
 from rewardbench.leaderboard.app.head import picture_routes, render_head
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import render
+from rewardbench.leaderboard.app.page_cache import PageCache
+from rewardbench.leaderboard.app.reading_page import ReadingPage
 from rewardbench.leaderboard.app.scales import SCALES, choose_scale, scales_of
 from rewardbench.leaderboard.app.uploads import Uploads
-from rewardbench.leaderboard.types import Board
+from rewardbench.leaderboard.refresh import ReportProgress
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 HERE = Path(__file__).resolve().parent
 LONGEST_QUERY = 2_000
+LARGEST_PAGE = 960_000
+"""Maximum size of a page in bytes, without its frame."""
+TOO_LARGE = "This page is too large to be shown: narrow it by a subset or a search."
 
 
 def limit_downloads() -> None:
@@ -67,6 +74,8 @@ def view(library: Library, search: str) -> str:
             page = route(library, suite, query)
     except InputError as error:
         page = Page("Page not available", render("message.html", message=error))
+    if _size(page) > LARGEST_PAGE:
+        page = Page("Page not available", render("message.html", message=TOO_LARGE))
     return render_page(page, board, suite)
 
 
@@ -80,6 +89,21 @@ def read_query(search: str) -> dict[str, str]:
     for name, value in parse_qsl(search.lstrip("?")[:LONGEST_QUERY]):
         query[name] = f"{query[name]}\n{value}" if name in query else value
     return query
+
+
+def _size(page: Page) -> int:
+    return len(page.body.encode("utf-8", "replace"))
+
+
+def _build_board(library: Library, suite: str, query: Mapping[str, str]) -> Page:
+    """Build the leaderboard; of very many rows only the first, so that the page is not too large."""
+    board = library.rows()
+    page = board_page.build_page(board, suite, query)
+    size = _size(page)
+    if size <= LARGEST_PAGE:
+        return page
+    most = int(0.9 * len(board.of(suite)) * LARGEST_PAGE / size)
+    return board_page.build_page(board, suite, query, most)
 
 
 def _first(library: Library, search: str) -> str:
@@ -121,12 +145,12 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     if name == "about":
         return suite_pages.build_about_page()
     if library.row(query.get("row", "")):
-        return board_page.build_page(library.rows(), suite, query)
+        return _build_board(library, suite, query)
     subsets = query.get("subsets") == "1"
     protocol = board_page.choose_protocol(library.rows(), suite, query)
     scale = query.get("scale", "") if query.get("scale") in SCALES else ""
     name_of_page = ("board", suite, protocol, subsets, scale)
-    return library.cached(name_of_page, lambda: board_page.build_page(library.rows(), suite, query))
+    return library.cached(name_of_page, lambda: _build_board(library, suite, query))
 
 
 def _missing(suite: str) -> Page:
@@ -168,25 +192,39 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def run_server(
-    location: str, listening: socket.socket, board: Board | None = None, access: Access | None = None
+    location: str,
+    listening: socket.socket,
+    access: Access | None = None,
+    bar: Callable[[], AbstractContextManager[ReportProgress]] = lambda: nullcontext(lambda key, total: None),
 ) -> None:
-    """Serve the app until it is stopped.
+    """Serve the app until it is stopped. The page shows the progress while results are read.
 
     Args:
         location: folder or Hub dataset of the store.
         listening: socket from `open_socket`.
-        board: rows of the store, if they have been read already.
         access: who may reach the page; by default this machine only.
+        bar: returns a progress bar for reading the results.
 
     Raises:
         InputError: if the store cannot be read.
     """
     access = access or Access()
+    raise_descriptor_limit()
     uploads = Uploads()
     try:
-        library = Library(location, board, writable=access.writable)
-        app = StartingApp(lambda: _build_app(library), lambda: setattr(server, "should_exit", True))
-        server = Server(_guarded(app, library, access, uploads), app, uploads.close)
+        library = Library(location, writable=access.writable, is_open=False)
+
+        def make() -> FastAPI:
+            with bar() as report:
+                library.open(report)
+            built = _build_app(library)
+            guard.element = built.state.element
+            return built
+
+        app = StartingApp(make, lambda: setattr(server, "should_exit", True))
+        connection = connection_class(access.headers(), behind_proxy=access.space)
+        guard = _guarded(app, library, access, uploads)
+        server = Server(guard, app, uploads.close, connection)
         server.run([listening])
         if app.error:
             raise app.error
@@ -200,12 +238,20 @@ def _guarded(starting_app: StartingApp, library: Library, access: Access, upload
     app = Starlette(
         routes=[*picture_routes(), Mount("/", starting_app)],
         middleware=[
+            Middleware(PageCache, see=lambda search: view(library, search), version=lambda: _version(library)),
             Middleware(GZipMiddleware, compresslevel=5),
+            Middleware(ReadingPage, library=library),
             Middleware(FirstPaint, page=lambda search: _first(library, search), css=style, head=render_head),
         ],
         lifespan=starting_app.lifespan,
     )
     return Guard(app, access, uploads, library.takes_files)
+
+
+def _version(library: Library) -> object:
+    """Return a value that is another one whenever the rows have been read again."""
+    board = library.rows()
+    return board.built, board.offline
 
 
 def _build_app(library: Library) -> FastAPI:

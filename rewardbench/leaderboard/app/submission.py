@@ -173,6 +173,8 @@ def submit(library: Library, checked: CheckedUpload) -> str:
     assert entry is not None
     if isinstance(library.store, HubStore):
         return f"A pull request was opened: {library.store.propose([entry], pull_request_text(entry))}"
+    if verdict_of(review_packed(entry, library.store)) != "passed":  # what another visitor added meanwhile
+        raise InputError("The results have changed since the check: drop the files again.")
     keys = library.store.add([entry], replace=False)
     library.refresh()
     return f"Added as {keys[0]}."

@@ -138,8 +138,10 @@ def test_invalid_port_is_a_one_line_error(monkeypatch, capsys, port):
 def test_ctrl_c_stops_the_server_despite_waiting_clients(serving, address):
     """Gradio is being imported, and a request waits for it."""
     process, port, _ = serving
-    with urlopen(f"http://127.0.0.1:{port}/") as first:
-        assert b"rb-first" in first.read()
+    page = b""
+    while b"rb-first" not in page:  # until the results have been read
+        with urlopen(f"http://127.0.0.1:{port}/") as first:
+            page = first.read()
     with socket.create_connection(("127.0.0.1", port)) as asking:
         if address:
             asking.sendall(f"GET /{address} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
