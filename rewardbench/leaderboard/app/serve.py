@@ -2,7 +2,8 @@
 
 Environment variables: REWARDBENCH_RESULTS, a folder or hf://datasets/org/name (default: the demo of the Space); PORT;
 REWARDBENCH_HOSTS, additional host names, separated by commas; REWARDBENCH_WRITABLE=1 lets visitors add results to a
-folder; HF_TOKEN, HF_ENDPOINT and HF_HOME as in huggingface_hub.
+folder; HF_TOKEN, HF_ENDPOINT and HF_HOME as in huggingface_hub; OAUTH_CLIENT_ID and the others of a Space with
+`hf_oauth: true` let visitors sign in, outside a Space with REWARDBENCH_URL, the public address.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from starlette.routing import Mount
 
 from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app import board_page, compare_page, model_page, suite_pages, tables
+from rewardbench.leaderboard.app import board_page, compare_page, model_page, submit_page, suite_pages, tables
 from rewardbench.leaderboard.app.access import Access
 from rewardbench.leaderboard.app.first import FirstPaint, Server, StartingApp
 from rewardbench.leaderboard.app.frame import Page, render_page
 from rewardbench.leaderboard.app.guard import Guard
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import render
+from rewardbench.leaderboard.app.sign_in import OAuthApp, SignIn, Visitor
+from rewardbench.leaderboard.app.submission import UploadChecks
 from rewardbench.leaderboard.app.uploads import Uploads
 from rewardbench.leaderboard.types import Board
 
@@ -44,8 +47,15 @@ def limit_downloads() -> None:
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
 
 
-def view(library: Library, search: str) -> str:
-    """Return the HTML of the page at an address, or a page that says why there is none."""
+def view(library: Library, search: str, checks: UploadChecks | None = None, visitor: Visitor | None = None) -> str:
+    """Return the HTML of the page at an address, or a page that says why there is none.
+
+    Args:
+        library: results to show.
+        search: query of the address.
+        checks: checks and submits uploads; by default without sign-in.
+        visitor: who is signed in.
+    """
     query = dict(parse_qsl(search.lstrip("?")[:LONGEST_QUERY]))
     board = library.rows()
     suite = query.get("suite", "")
@@ -53,7 +63,7 @@ def view(library: Library, search: str) -> str:
         suite = board.suites[0] if board.suites else ""
     try:
         with library.building:
-            page = route(library, suite, query)
+            page = _account_page(checks or UploadChecks(library), query, visitor) or route(library, suite, query)
     except InputError as error:
         page = Page("Page not available", render("message.html", message=error))
     return render_page(page, board, suite)
@@ -81,9 +91,6 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
         return library.cached((name, suite), lambda: suite_pages.build_hardest_page(library, suite, query))
     if name == "suite":
         return suite_pages.build_suite_page(library, suite, query)
-    if name == "submit":
-        body = render("submit.html", takes_files=library.takes_files, location=library.location)
-        return Page("Submit a result", body, "submit")
     if name == "about":
         return suite_pages.build_about_page()
     if library.row(query.get("row", "")):
@@ -92,6 +99,15 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     protocol = board_page.choose_protocol(library.rows(), suite, query)
     name_of_page = ("board", suite, protocol, subsets)
     return library.cached(name_of_page, lambda: board_page.build_page(library.rows(), suite, query))
+
+
+def _account_page(checks: UploadChecks, query: Mapping[str, str], visitor: Visitor | None) -> Page | None:
+    """Return the page for a query if it depends on who is signed in; else None."""
+    if query.get("view") == "submit":
+        return submit_page.build_submit_page(checks, visitor, query)
+    if query.get("view") == "queue":
+        return submit_page.build_queue_page(checks, visitor)
+    return None
 
 
 def _missing(suite: str) -> Page:
@@ -143,8 +159,11 @@ def run_server(
     uploads = Uploads()
     try:
         library = Library(location, board, writable=access.writable)
-        app = StartingApp(lambda: _build_app(library), lambda: setattr(server, "should_exit", True))
-        server = Server(_guarded(app, library, access, uploads), app, uploads.close)
+        oauth = OAuthApp.of_environment() if library.pulls else None
+        own_token = access.is_local and access.writable and oauth is None
+        checks = UploadChecks(library, SignIn(oauth) if oauth else None, own_token)
+        app = StartingApp(lambda: _build_app(checks), lambda: setattr(server, "should_exit", True))
+        server = Server(_guarded(app, checks, access, uploads), app, uploads.close)
         server.run([listening])
         if app.error:
             raise app.error
@@ -152,26 +171,29 @@ def run_server(
         uploads.close()
 
 
-def _guarded(starting_app: StartingApp, library: Library, access: Access, uploads: Uploads) -> Guard:
+def _guarded(starting_app: StartingApp, checks: UploadChecks, access: Access, uploads: Uploads) -> Guard:
     """Return the ASGI app, which checks requests, compresses responses, and inserts the first rows at `/`."""
-    style = (HERE / "page.css").read_text("utf-8")
+    style, library, sign_in = (HERE / "page.css").read_text("utf-8"), checks.library, checks.sign_in
     app = Starlette(
-        routes=[Mount("/", starting_app)],
+        routes=[*(sign_in.routes if sign_in else ()), Mount("/", starting_app)],
         middleware=[
             Middleware(GZipMiddleware, compresslevel=5),
+            *([sign_in.middleware] if sign_in else ()),
             Middleware(FirstPaint, markup=lambda: _first(library), css=style),
         ],
         lifespan=starting_app.lifespan,
     )
-    return Guard(app, access, uploads, library.takes_files)
+    return Guard(app, access, uploads, library.takes_files, can_sign_in=sign_in is not None)
 
 
-def _build_app(library: Library) -> FastAPI:
+def _build_app(checks: UploadChecks) -> FastAPI:
     """Build the Gradio app; importing it here lets the first rows be shown meanwhile."""
     from rewardbench.leaderboard.app import blocks
 
-    def see(search: str) -> str:
-        return view(library, str(search))
+    library = checks.library
+
+    def see(search: str, visitor: Visitor | None) -> str:
+        return view(library, str(search), checks, visitor)
 
     def copy(request: object) -> str:
         query = request if isinstance(request, dict) else {}
@@ -179,7 +201,7 @@ def _build_app(library: Library) -> FastAPI:
         names = list(map(str, query.get("names") or ()))
         return export(library, str(query.get("kind")), str(query.get("suite")), keys, names)
 
-    return blocks.build_app(library, see, copy)
+    return blocks.build_app(checks, see, copy)
 
 
 def _port() -> int:
