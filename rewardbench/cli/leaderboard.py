@@ -216,6 +216,9 @@ def verify_result_command(
     merge: Annotated[
         bool, flag(STORE, "merge", "If a pull request passes: add its result, close it, and update the index")
     ] = False,
+    comment: Annotated[
+        bool, flag(STORE, "comment", "Comment the verdict on the pull request, if it is a new one")
+    ] = False,
     replace: Annotated[bool, flag(STORE, "replace", "After a review: accept flagged results, and overwrite")] = False,
     dataset: Annotated[
         TextOption, flag(DATA, "dataset", "Copy of the suite's data, if it cannot be found by name")
@@ -230,8 +233,8 @@ def verify_result_command(
     and copies of other results are searched for. With --rerun a new random sample is re-scored: its scores must agree
     within the noise of the dtype. If they do, as many items of a fresh draw are scored, for suites with generators.
 
-    A result is also flagged if it would change a stored result, or lead the leaderboard without a re-run: --merge adds
-    it only with --replace.
+    A result is also flagged if it would change a stored result, lead the leaderboard without a re-run, or is in a pull
+    request of an account that does not belong to the organization in its name: --merge adds it only with --replace.
     """
     from rewardbench.leaderboard.submissions import review
 
@@ -240,7 +243,7 @@ def verify_result_command(
     if rerun and not model:
         raise InputError("--rerun needs the model: pass --model.")
     source = review.SubmissionSource(result, store, dataset, protocol)
-    reviewed = review.review_submission(source)
+    reviewed = review.review_submission(source, comment)
     rescored = None
     if rerun and model and reviewed.verdict != "refused":
         spec = options.model_spec(model, model_options, run)
@@ -252,6 +255,8 @@ def verify_result_command(
     is_accepted = verdict == "passed" or (verdict == "flagged" and replace)
     if merge and is_accepted:
         echo(f"merged={review.merge(source, reviewed, replace)}")
+    elif comment:
+        echo(f"commented={'yes' if review.announce(source, reviewed.findings) else 'no'}")
     if record and store and rescored and (is_accepted or not rescored.agreement.agrees):
         echo(f"recorded={review.record_verdict(reviewed, rescored, store)}")
     raise typer.Exit(0 if is_accepted else CODES[verdict])

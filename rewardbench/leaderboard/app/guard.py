@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rewardbench.leaderboard.app.access import Access
 from rewardbench.leaderboard.app.limits import ConcurrencyLimit, RateLimit, client_of
+from rewardbench.leaderboard.app.sign_in import CALLBACK, LOGIN, LOGOUT
 from rewardbench.leaderboard.app.uploads import MOST_FILES, MOST_REQUEST, RejectedError, Uploads
 from rewardbench.results import JsonObject
 
@@ -36,6 +37,8 @@ FUNCTIONS = ("see", "copy")
 """Server functions that the page calls."""
 MOST_HEADERS, LARGEST_HEAD = 100, 2**15
 """Maximum number of headers, and their maximum size in bytes."""
+LONGEST_CALLBACK, MOST_LOGOUT = 4_096, 1_024
+"""Maximum length of the query with which the Hub returns a visitor, and of the body of a sign-out, in bytes."""
 SLOWEST_BODY, SLOWEST_UPLOAD = 20.0, 120.0
 """Seconds within which the body of an event, or of an upload, must arrive."""
 LONGEST_DISCARD = 5.0
@@ -52,10 +55,15 @@ class Guard:
         access: host names that are served.
         uploads: the folder of uploaded files.
         takes_files: whether the page has an upload form.
+        can_sign_in: whether the app has the routes of a sign-in.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, uploads: Uploads, takes_files: bool = True) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, uploads: Uploads, takes_files: bool = True, can_sign_in: bool = False
+    ) -> None:
         self.app, self.access, self.uploads, self.takes_files = app, access, uploads, takes_files
+        self.can_sign_in = can_sign_in
+        self.logins = RateLimit(60, 600)
         self.headers = access.headers()
         self.element: int | None = None
         """Number of the element of the page that has the server functions, when the app has started."""
@@ -116,7 +124,10 @@ class Guard:
             if not fits:
                 raise RejectedError(429, "Too many open requests: close some and try again.")
             if scope["method"] in ("GET", "HEAD"):
-                _check_path(scope["path"])
+                if self.can_sign_in and scope["path"] in (LOGIN, CALLBACK):
+                    self._check_login(scope, client)
+                else:
+                    _check_path(scope["path"])
                 await self.app(scope, receive, send)
             elif scope["method"] == "POST":
                 await self._post(scope, receive, send, client)
@@ -132,6 +143,10 @@ class Guard:
         if path == UPLOAD:
             await self._upload(scope, receive, send, client)
             return
+        if self.can_sign_in and path == LOGOUT:
+            await _read_body(receive, headers, MOST_LOGOUT)
+            await _replay(self.app, scope, receive, send, b"")
+            return
         if path not in EVENTS:
             raise RejectedError(404, "There is nothing at this address.")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -146,6 +161,17 @@ class Guard:
             if body["component_id"] != self.element:
                 raise RejectedError(404, "The page has no such element.")
         await _replay(self.app, scope, receive, send, json.dumps(body).encode())
+
+    def _check_login(self, scope: Scope, client: str) -> None:
+        """Check a request that starts or ends a sign-in.
+
+        Raises:
+            RejectedError: if it has no plausible query, or the client sends too many.
+        """
+        if scope["method"] != "GET" or len(scope["query_string"]) > LONGEST_CALLBACK:
+            raise RejectedError(400, "The request is not one of a sign-in.")
+        if not self.logins.take(client):
+            raise RejectedError(429, f"Too many sign-ins: try again {self.logins.wait(client)}.")
 
     def _event(self, body: JsonObject) -> dict[str, object]:
         """Return the validated event.

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from rewardbench import results
 from rewardbench.analysis.page import render_report, run_analyses
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.app.pull_queue import PullQueue
 from rewardbench.leaderboard.index import read_credits
 from rewardbench.leaderboard.refresh import ReportProgress, refresh
 from rewardbench.leaderboard.rows import with_known_rules
@@ -51,6 +52,8 @@ class Library:
         self.store = open_store(location)
         self.takes_files = writable or isinstance(self.store, HubStore)
         """Whether the page accepts submissions: to the Hub by pull request, to a folder only if `writable`."""
+        self.pulls = PullQueue(self.store.repo) if isinstance(self.store, HubStore) else None
+        """Pull requests of a Hub dataset."""
         self.building = threading.BoundedSemaphore(MOST_BUILT)
         self._pages: OrderedDict[Hashable, Any] = OrderedDict()
         self._making: dict[Hashable, threading.Lock] = {}

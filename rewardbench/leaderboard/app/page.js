@@ -40,6 +40,7 @@ function arrive(address, push) {
   if (upload) upload.style.display = query.get('view') === 'submit' ? 'flex' : 'none';
   document.title = (root.querySelector('h1')?.textContent || 'rewardbench') + ' · rewardbench';
   if (root.querySelector('.rb-table')) restore(query);
+  for (const link of all('.rb-sign-in')) if (top !== window) link.target = '_blank';  // the Hub cannot be framed
   const anchor = address.split('#')[1];
   const target = anchor ? document.getElementById(anchor) : root.querySelector('tr.chosen');
   if (target) target.scrollIntoView({ block: anchor ? 'start' : 'center' });
@@ -310,6 +311,7 @@ root.addEventListener('change', (event) => {
   show('?' + query, true);
 });
 root.addEventListener('submit', (event) => {
+  if (!event.target.dataset.form) return;  // the sign-out, which the server answers
   event.preventDefault();
   const [address, anchor] = event.target.dataset.form.split('#');
   const query = new URLSearchParams(address.slice(1));

@@ -2,7 +2,8 @@
 
 Environment variables: REWARDBENCH_RESULTS, a folder or hf://datasets/org/name (default: the demo of the Space); PORT;
 REWARDBENCH_HOSTS, additional host names, separated by commas; REWARDBENCH_WRITABLE=1 lets visitors add results to a
-folder; HF_TOKEN, HF_ENDPOINT and HF_HOME as in huggingface_hub.
+folder; HF_TOKEN, HF_ENDPOINT and HF_HOME as in huggingface_hub; OAUTH_CLIENT_ID and the others of a Space with
+`hf_oauth: true` let visitors sign in, outside a Space with REWARDBENCH_URL, the public address.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from rewardbench.leaderboard.app import (
     history,
     model_page,
     overview_page,
+    submit_page,
     suite_pages,
     tables,
 )
@@ -44,6 +46,8 @@ from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.page_cache import PageCache
 from rewardbench.leaderboard.app.reading_page import ReadingPage
 from rewardbench.leaderboard.app.scales import SCALES, choose_scale, scales_of
+from rewardbench.leaderboard.app.sign_in import OAuthApp, SignIn, Visitor
+from rewardbench.leaderboard.app.submission import UploadChecks
 from rewardbench.leaderboard.app.uploads import Uploads
 from rewardbench.leaderboard.refresh import ReportProgress
 
@@ -62,8 +66,15 @@ def limit_downloads() -> None:
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
 
 
-def view(library: Library, search: str) -> str:
-    """Return the HTML of the page at an address, or a page that says why there is none."""
+def view(library: Library, search: str, checks: UploadChecks | None = None, visitor: Visitor | None = None) -> str:
+    """Return the HTML of the page at an address, or a page that says why there is none.
+
+    Args:
+        library: results to show.
+        search: query of the address.
+        checks: checks and submits uploads; by default without sign-in.
+        visitor: who is signed in.
+    """
     query = read_query(search)
     board = library.rows()
     suite = query.get("suite", "")
@@ -71,7 +82,7 @@ def view(library: Library, search: str) -> str:
         suite = board_page.first_suite(board)
     try:
         with library.building:
-            page = route(library, suite, query)
+            page = _account_page(checks or UploadChecks(library), query, visitor) or route(library, suite, query)
     except InputError as error:
         page = Page("Page not available", render("message.html", message=error))
     if _size(page) > LARGEST_PAGE:
@@ -106,11 +117,12 @@ def _build_board(library: Library, suite: str, query: Mapping[str, str]) -> Page
     return board_page.build_page(board, suite, query, most)
 
 
-def _first(library: Library, search: str) -> str:
+def _first(checks: UploadChecks, search: str) -> str:
     """Return the HTML of the page at an address; of the leaderboard at `/`, only the first rows."""
     names = [name for name, _ in parse_qsl(search, keep_blank_values=True)]
     if not all(name.startswith("__") for name in names):  # such as __theme, which a Space adds
-        return view(library, search)
+        return view(checks.library, search, checks)
+    library = checks.library
     board = library.rows()
     suite = board_page.first_suite(board)
     page = library.cached(("first", suite), lambda: board_page.build_page(board, suite, {}, board_page.FIRST))
@@ -139,9 +151,6 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
         return library.cached(page_name, lambda: suite_pages.build_hardest_page(library, suite, query))
     if name == "suite":
         return suite_pages.build_suite_page(library, suite, query)
-    if name == "submit":
-        body = render("submit.html", takes_files=library.takes_files, location=library.location)
-        return Page("Submit a result", body, "submit")
     if name == "about":
         return suite_pages.build_about_page()
     if library.row(query.get("row", "")):
@@ -151,6 +160,15 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     scale = query.get("scale", "") if query.get("scale") in SCALES else ""
     name_of_page = ("board", suite, protocol, subsets, scale)
     return library.cached(name_of_page, lambda: _build_board(library, suite, query))
+
+
+def _account_page(checks: UploadChecks, query: Mapping[str, str], visitor: Visitor | None) -> Page | None:
+    """Return the page for a query if it depends on who is signed in; else None."""
+    if query.get("view") == "submit":
+        return submit_page.build_submit_page(checks, visitor, query)
+    if query.get("view") == "queue":
+        return submit_page.build_queue_page(checks, visitor)
+    return None
 
 
 def _missing(suite: str) -> Page:
@@ -213,17 +231,20 @@ def run_server(
     uploads = Uploads()
     try:
         library = Library(location, writable=access.writable, is_open=False)
+        oauth = OAuthApp.of_environment() if library.pulls else None
+        own_token = access.is_local and access.writable and oauth is None
+        checks = UploadChecks(library, SignIn(oauth) if oauth else None, own_token)
 
         def make() -> FastAPI:
             with bar() as report:
                 library.open(report)
-            built = _build_app(library)
+            built = _build_app(checks)
             guard.element = built.state.element
             return built
 
         app = StartingApp(make, lambda: setattr(server, "should_exit", True))
         connection = connection_class(access.headers(), behind_proxy=access.space)
-        guard = _guarded(app, library, access, uploads)
+        guard = _guarded(app, checks, access, uploads)
         server = Server(guard, app, uploads.close, connection)
         server.run([listening])
         if app.error:
@@ -232,20 +253,21 @@ def run_server(
         uploads.close()
 
 
-def _guarded(starting_app: StartingApp, library: Library, access: Access, uploads: Uploads) -> Guard:
+def _guarded(starting_app: StartingApp, checks: UploadChecks, access: Access, uploads: Uploads) -> Guard:
     """Return the ASGI app, which checks requests, compresses responses, and inserts the first rows at `/`."""
-    style = (HERE / "page.css").read_text("utf-8")
+    style, library, sign_in = (HERE / "page.css").read_text("utf-8"), checks.library, checks.sign_in
     app = Starlette(
-        routes=[*picture_routes(), Mount("/", starting_app)],
+        routes=[*picture_routes(), *(sign_in.routes if sign_in else ()), Mount("/", starting_app)],
         middleware=[
-            Middleware(PageCache, see=lambda search: view(library, search), version=lambda: _version(library)),
+            Middleware(PageCache, see=lambda search: view(library, search, checks), version=lambda: _version(library)),
             Middleware(GZipMiddleware, compresslevel=5),
+            *([sign_in.middleware] if sign_in else ()),
             Middleware(ReadingPage, library=library),
-            Middleware(FirstPaint, page=lambda search: _first(library, search), css=style, head=render_head),
+            Middleware(FirstPaint, page=lambda search: _first(checks, search), css=style, head=render_head),
         ],
         lifespan=starting_app.lifespan,
     )
-    return Guard(app, access, uploads, library.takes_files)
+    return Guard(app, access, uploads, library.takes_files, can_sign_in=sign_in is not None)
 
 
 def _version(library: Library) -> object:
@@ -254,12 +276,14 @@ def _version(library: Library) -> object:
     return board.built, board.offline
 
 
-def _build_app(library: Library) -> FastAPI:
+def _build_app(checks: UploadChecks) -> FastAPI:
     """Build the Gradio app; importing it here lets the first rows be shown meanwhile."""
     from rewardbench.leaderboard.app import blocks
 
-    def see(search: str) -> str:
-        return view(library, str(search))
+    library = checks.library
+
+    def see(search: str, visitor: Visitor | None) -> str:
+        return view(library, str(search), checks, visitor)
 
     def copy(request: object) -> str:
         query = request if isinstance(request, dict) else {}
@@ -268,7 +292,7 @@ def _build_app(library: Library) -> FastAPI:
         kind, suite, scale, page = (str(query.get(name) or "") for name in ("kind", "suite", "scale", "page"))
         return export(library, kind, suite, keys, names, scale, page)
 
-    return blocks.build_app(library, see, copy)
+    return blocks.build_app(checks, see, copy)
 
 
 def _port() -> int:

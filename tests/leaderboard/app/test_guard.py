@@ -116,12 +116,12 @@ def test_concurrent_forged_requests_do_not_block_others(served, places):
 UNSERVED = """
 /gradio_api/openapi.json /openapi.json /docs /gradio_api/info /monitoring /monitoring/summary /gradio_api/vibe-code
 /gradio_api/proxy=http://127.0.0.1:9 /gradio_api/runs /gradio_api/queue/status /gradio_api/deep_link /login /svelte/x
-/gradio_api/stream/a/b/1/playlist.m3u8 /gradio_api/startup-events
+/gradio_api/stream/a/b/1/playlist.m3u8 /gradio_api/startup-events /login/huggingface /login/callback /logout
 """.split()
 UNPOSTED = """
 /gradio_api/run/look /gradio_api/api/look /gradio_api/call/look /gradio_api/call/v2/look /gradio_api/stream/abc
 /gradio_api/reset /gradio_api/process_recording /login /gradio_api/vibe-edit /gradio_api/component_server
-/gradio_api//queue/join
+/gradio_api//queue/join /login/huggingface /login/callback /logout
 """.split()
 
 
@@ -306,8 +306,9 @@ def test_responses_are_compressed(served):
     assert 'id="rb-first"' in first.text
 
 
-def test_visitors_write_to_a_folder_only_with_writable(tmp_path):
-    running = Served(tmp_path)
+@pytest.mark.parametrize("flags", [(), ("--host", "0.0.0.0")])
+def test_visitors_write_to_a_folder_only_with_writable(tmp_path, flags):
+    running = Served(tmp_path, *flags)
     before = sorted(path.name for path in running.results.rglob("*"))
     page = running.see("?view=submit").json()
     assert f"rewardbench submit results/org/name.json --to {running.results}" in page
