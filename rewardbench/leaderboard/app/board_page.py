@@ -23,7 +23,7 @@ NOT_VERIFIED = "Not verified yet"
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A cell of the table.
 
     Args:
@@ -54,7 +54,7 @@ class Line:
     """
 
     row: LeaderboardRow
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     values: Mapping[str, str]
     selected: bool
     members: str = ""
@@ -244,21 +244,21 @@ def _line(row: LeaderboardRow, columns: Sequence[tables.Column], scale: Scale, s
     return Line(row, cells, filters.values_of(row), row.key == selected)
 
 
-def _cell(row: LeaderboardRow, name: str, scale: Scale) -> Cell:
+def _cell(row: LeaderboardRow, name: str, scale: Scale) -> TableCell:
     text = tables.cell_text(row, name, scale)
     if name == "Rank":
-        return Cell(text if row.rank_range else "", value=str(row.rank_range[0]) if row.rank_range else "")
+        return TableCell(text if row.rank_range else "", value=str(row.rank_range[0]) if row.rank_range else "")
     if name == "Size":
-        return Cell(text, value=str(facts.size_of(row).parameters or ""))
+        return TableCell(text, value=str(facts.size_of(row).parameters or ""))
     if name in tables.PLAIN:
-        return Cell(text)
+        return TableCell(text)
     figure = tables.figure_of(row, name, scale)
     if name != scale.column:
         chance = None if name in tables.TOTALS else scale.chance(name, _is_subset(row, name, scale))
-        return Cell(text, shade(figure, chance))
+        return TableCell(text, shade(figure, chance))
     interval = "" if figure is None or figure.low is None else tables.format_interval(figure)
     value = "" if figure is None or figure.value is None else f"{figure.value:.6f}"
-    return Cell(text, shade(figure, scale.chance("score")), interval, value)
+    return TableCell(text, shade(figure, scale.chance("score")), interval, value)
 
 
 def _is_subset(row: LeaderboardRow, name: str, scale: Scale) -> bool:
@@ -267,16 +267,16 @@ def _is_subset(row: LeaderboardRow, name: str, scale: Scale) -> bool:
     return name not in [figure.name for figure in sections]
 
 
-def _chance(name: str, scale: Scale, rows: Sequence[LeaderboardRow]) -> Cell:
+def _chance(name: str, scale: Scale, rows: Sequence[LeaderboardRow]) -> TableCell:
     """Return the cell of the line of chance in a column; empty if guessing has no figure there."""
     is_total = name == scale.column
     if name in tables.PLAIN or (name in tables.TOTALS and not is_total):
-        return Cell("")
+        return TableCell("")
     is_subset = not is_total and all(_is_subset(row, name, scale) for row in rows)
     chance = scale.chance("score" if is_total else name, is_subset)
     if chance is None:
-        return Cell("")
-    return Cell(f"{100 * chance:.1f}", value=f"{chance:.6f}" if is_total else "")
+        return TableCell("")
+    return TableCell(f"{100 * chance:.1f}", value=f"{chance:.6f}" if is_total else "")
 
 
 def _first_lines(groups: Sequence[LineGroup], most: int | None) -> list[LineGroup]:

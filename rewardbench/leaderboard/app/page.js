@@ -103,7 +103,7 @@ function sortBody(body, column, numeric, up) {
   for (const row of body.querySelectorAll('[data-run]')) (members[row.dataset.run] ??= []).push(row);
   for (const [key, , row] of keyed) {
     body.append(row, ...(members[row.dataset.key] || []));
-    if (row.matches('.rb-chance')) row.hidden = missing(key);
+    if (row.matches('.rb-chance')) row.hidden = !numeric || missing(key);
   }
 }
 

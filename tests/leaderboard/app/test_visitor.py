@@ -32,7 +32,12 @@ PAGES = {
     "items": "?view=items&suite=made", "suite": "?view=suite&suite=made", "about": "?view=about",
     "submit": "?view=submit",
 }  # fmt: skip
-LOOKS = [(width, theme) for width in (1280, 390) for theme in ("light", "dark")]
+LOOKS = [
+    (1280, "light"),
+    pytest.param(1280, "dark", marks=pytest.mark.slow),
+    pytest.param(390, "light", marks=pytest.mark.slow),
+    (390, "dark"),
+]
 
 
 class SpaceServer(Server):
@@ -216,7 +221,7 @@ def test_up_to_five_models_are_ticked_and_compared(visit):
     assert page.url.count("&m=") == 4
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_v1_v2_ticks_and_choices_can_be_seen(visit, theme):
     page = visit(theme=theme)
     page.click("summary:has-text('Columns')")
@@ -283,7 +288,7 @@ def test_v5_subsets_scroll_into_view_and_are_announced(visit):
     assert head["x"] + head["width"] <= board["x"] + board["width"] + 1
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, pytest.param(390, marks=pytest.mark.slow)])
 def test_v6_columns_order_and_filters_are_kept_by_name(visit, width):
     page = visit(width=width)
     page.click("summary:has-text('Columns')")
@@ -308,15 +313,6 @@ def test_v6_columns_order_and_filters_are_kept_by_name(visit, width):
     assert "License" in off
     assert "Organization" not in off
     assert shown(page) == ["org/guesses"]
-
-
-def test_v7_panels_close(visit):
-    page = visit()
-    for close in (lambda: page.keyboard.press("Escape"), lambda: page.click("h1")):
-        page.click("summary:has-text('Columns')")
-        assert page.query_selector(".rb-tools details[open]")
-        close()
-        assert page.query_selector(".rb-tools details[open]") is None
 
 
 @pytest.mark.parametrize("query", ["", PAGES["model"]])
@@ -363,10 +359,12 @@ def test_v17_citations_are_copied_and_downloaded(visit, server):
     assert page.get_attribute(".rb", "data-copied").splitlines()[0].startswith("Rank,Model,Turn,Instructions,Safety")
 
 
-def test_v18_pages_agree_on_what_guessing_gets(visit):
-    words = {name: visit(PAGES[name]).inner_text("main") for name in ("about", "suite")}
+def test_v18_pages_agree_on_what_guessing_gets(server):
+    words = {}
+    for name in ("about", "suite"):
+        with urlopen(server.url + PAGES[name]) as answer:
+            words[name] = " ".join(answer.read().decode().split())
     assert "ignoring the prompt gives 0" in words["about"]
-    assert "reaches 0" not in words["about"]
     assert "coin flips 25%" in words["about"]
     assert "coin flips give 25" in words["suite"]
 
@@ -391,7 +389,7 @@ def test_v19_the_chart_names_its_points_and_tells_kinds_by_shape(visit):
     assert "No dates are available" in visit("?view=size&suite=reward-bench-2").inner_text("main")
 
 
-@pytest.mark.parametrize("query", ["", "?suite=made", PAGES["model"], PAGES["suite"], PAGES["about"]])
+@pytest.mark.parametrize("query", ["", "?suite=made", PAGES["model"]])
 def test_v20_every_page_is_there_without_scripts(visit, query):
     page = visit(query, ready=False, java_script_enabled=False)
     page.wait_for_selector("#rb-first h1")
@@ -402,6 +400,11 @@ def test_v20_every_page_is_there_without_scripts(visit, query):
     links = page.locator("#rb-first .rb-nav a").first
     links.click()
     page.wait_for_selector("#rb-first .rb-table")
+    if not query:
+        for name, address in PAGES.items():
+            page.goto(page.url.partition("?")[0] + address, wait_until="commit")
+            page.wait_for_selector("#rb-first main h1")
+            assert page.inner_text("#rb-first main"), name
 
 
 def test_v20_a_click_on_a_header_before_the_app_is_ready_is_kept(visit):
