@@ -51,6 +51,7 @@ def list_versions(store: HubStore, key: str, most: int = MOST_VERSIONS) -> list[
     Raises:
         Unreachable: if the Hub cannot be reached.
     """
+    store.refresh()  # fails at once if the Hub does not answer, while the client repeats the requests below for long
     versions: list[ResultVersion] = []
     with hub.translate_errors(f"The history of {store.repo} cannot be read"):
         history = store.api.list_repo_commits(store.repo, repo_type="dataset", revision=store.revision)

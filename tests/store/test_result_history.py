@@ -69,5 +69,5 @@ def test_a_hub_that_does_not_answer_is_one_sentence(hub):
     submit(0.6)
     hub_store = open_store(WHERE)
     hub.fault = 503
-    with pytest.raises(Unreachable, match="The history of org/results cannot be read"):
+    with pytest.raises(Unreachable, match="The dataset org/results cannot be read"):
         list_versions(hub_store, "org/rm")

@@ -16,6 +16,7 @@ from rewardbench.results.model_names import CUT_OFF, EPOCH, ITERATION, LAUNCH, S
 
 WIDTH, HEIGHT, MARGIN = 84, 20, 3
 """Size of the small curve, in pixels."""
+DAY = 86_400.0
 PLURALS = {
     STEP: "checkpoints",
     EPOCH: "epochs",
@@ -126,7 +127,7 @@ def draw_large(group: RunGroup, row: LeaderboardRow) -> Markup:
         return Markup()
     title, label = _axis_labels(group.unit)
     across = [point.x for point in points]
-    x = charts.linear(title, min(across), max(across), label, count=5)
+    x = charts.linear(title, min(across), max(across), label, count=5, least=DAY if group.unit == LAUNCH else 0.0)
     y = charts.linear(
         "Score (%)", min(point.low for point in points), max(point.high for point in points), lambda v: f"{v:g}"
     )
