@@ -91,13 +91,13 @@ def view(library: Library, search: str, checks: UploadChecks | None = None, visi
 
 
 def read_query(search: str) -> dict[str, str]:
-    r"""Return the parameters of an address; those that occur several times are joined by line breaks.
+    r"""Return the parameters of an address without its anchor; repeated ones are joined by line breaks.
 
-    >>> read_query("?view=compare&m=org/a&m=org/b")
+    >>> read_query("?view=compare&m=org/a&m=org/b#items")
     {'view': 'compare', 'm': 'org/a\norg/b'}
     """
     query: dict[str, str] = {}
-    for name, value in parse_qsl(search.lstrip("?")[:LONGEST_QUERY]):
+    for name, value in parse_qsl(search.lstrip("?").partition("#")[0][:LONGEST_QUERY]):
         query[name] = f"{query[name]}\n{value}" if name in query else value
     return query
 

@@ -92,6 +92,8 @@ def test_items_are_paginated(library):
     assert "Next" in first.words
     assert "Previous" in second.words
     assert first.words != second.words
+    anchored = app.view(library, "?view=model&model=org/low&from=10#items")
+    assert Markup(anchored).words == second.words
     for odd in ("-5", "x", "9" * 30, "1e9"):
         assert see(library, view="model", model="org/low", **{"from": odd}).tags
 
