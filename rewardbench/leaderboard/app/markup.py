@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import urlencode
 
 from jinja2 import Environment
 from markupsafe import Markup
 
-from rewardbench.console.html_text import make_environment
+from rewardbench.console.html_text import escaped, make_environment
 from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.types import BADGES
 
@@ -39,6 +40,15 @@ def _bounded_percent(share: float) -> float:
     return round(100 * min(max(share, 0.0), 1.0), 1)
 
 
+def with_code(text: object) -> Markup:
+    """Escape a sentence, and show what is in backticks as code.
+
+    >>> print(with_code("run `rewardbench <x>`"))
+    run <code>rewardbench &lt;x&gt;</code>
+    """
+    return Markup(re.sub("&#96;(.*?)&#96;", r"<code>\1</code>", str(escaped(text))))
+
+
 def _environment() -> Environment:
     environment = make_environment(TEMPLATES)
     environment.globals |= {"address": address, "badges": BADGES}
@@ -47,6 +57,7 @@ def _environment() -> Environment:
         "interval": tables.format_interval,
         "short": tables.shorten_hashes,
         "share": _bounded_percent,
+        "with_code": with_code,
     }
     return environment
 
