@@ -205,6 +205,7 @@ def verify_result_command(
     store: Annotated[TextOption, flag(STORE, "store", "Store to search for copies of the result")] = None,
     rerun: Annotated[CountOption, flag(MODEL, "rerun", "Re-score this many items of each section", min=1)] = None,
     model: Annotated[TextOption, flag(MODEL, "model", "With --rerun: Hub id or folder of the model")] = None,
+    no_fresh: Annotated[bool, flag(MODEL, "no_fresh", "With --rerun: do not score freshly generated mirrors")] = False,
     record: Annotated[bool, flag(STORE, "record", "With --rerun: record the badge or the failure in --store")] = False,
     merge: Annotated[
         bool, flag(STORE, "merge", "If a pull request passes: add its result, close it, and update the index")
@@ -224,7 +225,7 @@ def verify_result_command(
 
     All figures are recomputed from the per-item scores, which must belong to the suite; names and sizes are checked,
     and copies of other results are searched for. With --rerun a new random sample is re-scored: its scores must agree
-    within the noise of the dtype.
+    within the noise of the dtype. If they do, as many items of a fresh draw are scored, for suites with generators.
 
     A result is also flagged if it would change a stored result, lead the leaderboard without a re-run, or is in a pull
     request of an account that does not belong to the organization in its name: --merge adds it only with --replace.
@@ -241,7 +242,7 @@ def verify_result_command(
     rescored = None
     if rerun and model and reviewed.verdict != "refused":
         spec = options.model_spec(model, model_options, run)
-        rescored = review.score_again(reviewed, spec, rerun)
+        rescored = review.score_again(reviewed, spec, rerun, not no_fresh)
         for name, value in review.rerun_figures(rescored).items():
             echo(f"{name}={value}")
         reviewed = review.with_rerun(reviewed, rescored)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from rewardbench import results, stats
 from rewardbench.comparison.compare import choose_metric
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.types import VERIFIED, Credits, Figure, LeaderboardRow
+from rewardbench.leaderboard.types import MEASURED, STATED, VERIFIED, Credits, Figure, LeaderboardRow
 from rewardbench.metrics import (
     JUDGE_TYPES,
     SuiteMeans,
@@ -30,7 +30,7 @@ from rewardbench.results.judges import judge_of
 from rewardbench.results.schema import StatedDifference, StatedFigure
 from rewardbench.results.scored import ModelScores, hash_of_ids, read_scored
 from rewardbench.store.base import Store
-from rewardbench.store.verdicts import check_verdict, read_verdict
+from rewardbench.store.verdicts import GAP, check_verdict, read_verdict
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
 from rewardbench.types import Estimate, Item, Suite
@@ -61,8 +61,15 @@ def compute_row(store: Store, key: str, mark: str) -> tuple[LeaderboardRow, Cred
         verified, note = check_verdict(verdict, summary)
         recomputed, credits = _recompute(row, scored, verified, note)
         if recomputed.is_verified:
-            recomputed = replace(recomputed, checked_by=stated.plain_name(verdict.get("by")))
+            recomputed = _with_verdict(recomputed, verdict)
         return recomputed, credits
+
+
+def _with_verdict(row: LeaderboardRow, verdict: JsonObject) -> LeaderboardRow:
+    """Return a verified row with what its verdict states: who checked it, and the gap that was measured."""
+    row = replace(row, checked_by=stated.plain_name(verdict.get("by")))
+    gap = _read_figures(verdict, GAP, [])
+    return replace(row, gap=gap, gap_source=MEASURED) if gap else row
 
 
 OTHER_REVISION = "Scored on another revision of the suite, whose rules are unknown here: figures are shown as stated."
@@ -102,6 +109,7 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
         sections=mirrors or sections,
         subsets=subsets,
         gap=gap,
+        gap_source=STATED if gap else "",
         badge="published" if manifest.get("published") else "self-reported",
         note=" ".join(filter(None, (left_out, stopped))),
         parameters=size if stated.is_parameter_count(size) else None,

@@ -9,7 +9,7 @@ from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.types import Board, LeaderboardRow
-from rewardbench.stats.ranking import LEVEL
+from rewardbench.stats import LEVEL
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
 

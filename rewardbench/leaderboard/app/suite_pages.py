@@ -161,7 +161,7 @@ def build_suite_page(library: Library, suite: str, query: Mapping[str, str]) -> 
             gaps.append(row)
     gap_headers = [""]
     for row in gaps[:1]:
-        gap_headers += [figure.name for figure in row.gap]
+        gap_headers += [*(figure.name for figure in row.gap), "Source"]
     body = render(
         "suite.html",
         suites=board.suites,
