@@ -26,6 +26,15 @@ def render(template: str, **values: object) -> Markup:
     return Markup(_ENVIRONMENT.get_template(template).render(**values))
 
 
+def with_code(text: object) -> Markup:
+    """Escape a sentence, and show what is in backticks as code.
+
+    >>> print(with_code("run `rewardbench <x>`"))
+    run <code>rewardbench &lt;x&gt;</code>
+    """
+    return Markup(re.sub("&#96;(.*?)&#96;", r"<code>\1</code>", str(escaped(text))))
+
+
 def address(**query: object) -> str:
     """Return the address of a page of the app; empty values are left out.
 
@@ -40,24 +49,15 @@ def _bounded_percent(share: float) -> float:
     return round(100 * min(max(share, 0.0), 1.0), 1)
 
 
-def with_code(text: object) -> Markup:
-    """Escape a sentence, and show what is in backticks as code.
-
-    >>> print(with_code("run `rewardbench <x>`"))
-    run <code>rewardbench &lt;x&gt;</code>
-    """
-    return Markup(re.sub("&#96;(.*?)&#96;", r"<code>\1</code>", str(escaped(text))))
-
-
 def _environment() -> Environment:
     environment = make_environment(TEMPLATES)
     environment.globals |= {"address": address, "badges": BADGES}
     environment.filters |= {
+        "with_code": with_code,
         "percent": tables.format_percent,
         "interval": tables.format_interval,
         "short": tables.shorten_hashes,
         "share": _bounded_percent,
-        "with_code": with_code,
     }
     return environment
 
