@@ -236,14 +236,15 @@ def verify_result_command(
     A result is also flagged if it would change a stored result, lead the leaderboard without a re-run, or is in a pull
     request of an account that does not belong to the organization in its name: --merge adds it only with --replace.
     """
-    from rewardbench.leaderboard.submissions import review
+    from rewardbench.leaderboard.submissions import pull_state, review
 
     if record and not (rerun and store):
         raise InputError("--record needs a re-run and a store: pass --rerun and --store too.")
     if rerun and not model:
         raise InputError("--rerun needs the model: pass --model.")
     source = review.SubmissionSource(result, store, dataset, protocol)
-    reviewed = review.review_submission(source, comment)
+    with pull_state.failures_announced(source.pull_request if comment else None):
+        reviewed = review.review_submission(source)
     rescored = None
     if rerun and model and reviewed.verdict != "refused":
         spec = options.model_spec(model, model_options, run)
@@ -256,7 +257,7 @@ def verify_result_command(
     if merge and is_accepted:
         echo(f"merged={review.merge(source, reviewed, replace)}")
     elif comment:
-        echo(f"commented={'yes' if review.announce(source, reviewed.findings) else 'no'}")
+        echo(f"commented={'yes' if pull_state.announce_verdict(source.pull_request, reviewed.findings) else 'no'}")
     if record and store and rescored and (is_accepted or not rescored.agreement.agrees):
         echo(f"recorded={review.record_verdict(reviewed, rescored, store)}")
     raise typer.Exit(0 if is_accepted else CODES[verdict])

@@ -51,6 +51,15 @@ class Browser:
         self.page.goto(f"{SITE}/{query}", timeout=WAIT)
         self.see(words)
 
+    def await_queue(self, words):
+        """Open the queue until it has words; its list is read again after half a minute."""
+        for _ in range(40):
+            self.open("?view=queue", "Each submission is a pull request")
+            if words in self.page.inner_text("#rb main"):
+                return
+            self.page.wait_for_timeout(2_000)
+        raise AssertionError(self.page.inner_text("#rb main"))
+
     def see(self, words):
         self.page.wait_for_selector("#rb-first", state="detached")
         self.page.wait_for_selector(f"text={words}")
@@ -190,7 +199,7 @@ def outsider(bob, hub, folder):
     bob.shoot("bob-refused")
     code, output = command(hub, folder / "bob", "hf_of_bob", "submit", files[0], "--to", f"hf://datasets/{DATASET}")
     assert code == 0, output
-    bob.open("?view=queue", "Add lab/outside on core")
+    bob.await_queue("Add lab/outside on core")
     bob.shoot("bob-by-the-command")
 
 
@@ -215,11 +224,8 @@ def maintain(hub, folder):
 
 def outcome(ann, bob):
     """See the verdicts, and the row with its badge."""
-    ann.page.wait_for_timeout(1_000)
-    ann.open("?view=queue", "merged")
-    ann.page.wait_for_timeout(35_000)  # until the list is read again
-    ann.open("?view=queue", "merged")
-    ann.see("flagged: a maintainer decides")
+    ann.await_queue("flagged: a maintainer decides")
+    ann.see("merged")
     ann.shoot("queue-merged-and-flagged")
     ann.page.click("tr:has-text('Add lab/tiny on core') a:has-text('Row')")
     ann.page.wait_for_selector("tr.chosen:has-text('lab/tiny')")

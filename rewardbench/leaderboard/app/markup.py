@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import urlencode
 
 from jinja2 import Environment
 from markupsafe import Markup
 
-from rewardbench.console.html_text import make_environment
+from rewardbench.console.html_text import escaped, make_environment
 from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.types import BADGES, format_rank
 
@@ -23,6 +24,15 @@ def render(template: str, **values: object) -> Markup:
         values: variables of the template. Everything but `Markup` is escaped.
     """
     return Markup(_ENVIRONMENT.get_template(template).render(**values))
+
+
+def with_code(text: object) -> Markup:
+    """Escape a sentence, and show what is in backticks as code.
+
+    >>> print(with_code("run `rewardbench <x>`"))
+    run <code>rewardbench &lt;x&gt;</code>
+    """
+    return Markup(re.sub("&#96;(.*?)&#96;", r"<code>\1</code>", str(escaped(text))))
 
 
 def address(**query: object) -> str:
@@ -62,6 +72,7 @@ def _environment() -> Environment:
     environment = make_environment(TEMPLATES)
     environment.globals |= {"address": address, "badges": BADGES}
     environment.filters |= {
+        "with_code": with_code,
         "percent": tables.format_percent,
         "interval": tables.format_interval,
         "rank": format_rank,

@@ -81,8 +81,10 @@ def view(library: Library, search: str, checks: UploadChecks | None = None, visi
     if suite not in board.suites:
         suite = board_page.first_suite(board)
     try:
-        with library.building:
-            page = _account_page(checks or UploadChecks(library), query, visitor) or route(library, suite, query)
+        page = _account_page(checks or UploadChecks(library), query, visitor)
+        if page is None:
+            with library.building:
+                page = route(library, suite, query)
     except InputError as error:
         page = Page("Page not available", render("message.html", message=error))
     if _size(page) > LARGEST_PAGE:

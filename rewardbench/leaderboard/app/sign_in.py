@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 LOGIN, CALLBACK, LOGOUT = "/login/huggingface", "/login/callback", "/logout"
 LONGEST_SESSION = 7_200.0
 """Seconds until a visitor has to sign in again."""
-MOST_SESSIONS = 1_000
-"""Sessions that are kept; beyond that the oldest is dropped."""
+MOST_SESSIONS, MOST_OF_ACCOUNT = 1_000, 5
+"""Sessions that are kept, and those of one account; beyond that the oldest is dropped."""
 PROBLEMS = {
     "declined": "You did not sign in. Checks work without.",
     "failed": "The sign-in failed: try again. If it fails again, allow this page to set cookies.",
@@ -116,6 +116,9 @@ class VisitorSessions:
         key = secrets.token_urlsafe(32)
         with self._lock:
             self._drop_expired()
+            own_keys = [key for key, other in self._visitors.items() if other.name == visitor.name]
+            for old in own_keys[: max(0, len(own_keys) - MOST_OF_ACCOUNT + 1)]:
+                del self._visitors[old]
             self._visitors[key] = visitor
             if len(self._visitors) > MOST_SESSIONS:
                 self._visitors.popitem(last=False)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rewardbench.errors import InputError, Unreachable
 from rewardbench.leaderboard.submissions.checks import ReviewFinding, verdict_of
 from rewardbench.leaderboard.submissions.package import ABSOLUTE_PATH
 from rewardbench.store.accounts import read_members
+from rewardbench.store.hub import HubStore
 from rewardbench.store.pull_requests import OPEN, comment_pull_request, read_pull_request
 
 if TYPE_CHECKING:
@@ -92,20 +95,36 @@ def read_maintainers(repo: str) -> frozenset[str]:
     return frozenset({owner, *(read_members(owner) or ())})
 
 
-def announce_verdict(repo: str, number: int, findings: Sequence[ReviewFinding], by: str) -> bool:
+def announce_verdict(pull: tuple[str, int] | None, findings: Sequence[ReviewFinding]) -> bool:
     """Comment the verdict on a pull request, unless the last comment since its newest commit states the same.
 
     Args:
-        repo: the dataset, `org/name`.
-        number: number of the pull request.
+        pull: the dataset, `org/name`, and the number of the pull request.
         findings: findings of the review.
-        by: account that comments.
 
     Returns:
         Whether it was commented.
+
+    Raises:
+        InputError: if it is not a pull request, or the Hub refuses.
     """
+    if not pull:
+        raise InputError("Only a pull request has comments: pass hf://datasets/org/name@refs/pr/N.")
     comment = verdict_comment(findings)
-    if _last_verdict(read_pull_request(repo, number).events, {by}) == comment:
+    if _last_verdict(read_pull_request(*pull).events, {HubStore(pull[0]).user()}) == comment:
         return False
-    comment_pull_request(repo, number, comment)
+    comment_pull_request(*pull, comment)
     return True
+
+
+@contextmanager
+def failures_announced(pull: tuple[str, int] | None) -> Iterator[None]:
+    """Context manager: comment a pull request that cannot be read as refused, with the reason; None: do nothing."""
+    try:
+        yield
+    except Unreachable:
+        raise
+    except InputError as error:
+        if pull:
+            announce_verdict(pull, [ReviewFinding("refused", str(error))])
+        raise

@@ -16,7 +16,7 @@ from typing import Any
 from rewardbench import results
 from rewardbench.engine.loop import score
 from rewardbench.engine.noise import is_exact
-from rewardbench.errors import InputError, Unreachable
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.submissions.bounded import pack_untrusted
 from rewardbench.leaderboard.submissions.checks import ReviewFinding, check, verdict_of
@@ -24,7 +24,7 @@ from rewardbench.leaderboard.submissions.fresh_gap import find_gap, gap_figures,
 from rewardbench.leaderboard.submissions.owners import author_of, find_owner_doubts
 from rewardbench.leaderboard.submissions.package import read_entry, write_entry
 from rewardbench.leaderboard.submissions.peers import Peers
-from rewardbench.leaderboard.submissions.pull_state import announce_verdict, merge_comment
+from rewardbench.leaderboard.submissions.pull_state import merge_comment
 from rewardbench.leaderboard.submissions.pulls import earlier_pulls, read_pull
 from rewardbench.leaderboard.submissions.rerun import Agreement, compare_rerun, draw_sample, items_for
 from rewardbench.leaderboard.submissions.submission import Submission, read_submission
@@ -109,27 +109,12 @@ class Rerun:
         return [*findings, *find_gap(self.gap)]
 
 
-def review_submission(source: SubmissionSource, comment: bool = False) -> Review:
+def review_submission(source: SubmissionSource) -> Review:
     """Check a result, or the result in a pull request, against its suite and the current results of the store.
-
-    Args:
-        source: where it is.
-        comment: whether to comment a pull request that cannot be read as refused.
 
     Raises:
         InputError: if it, its suite or the store cannot be read.
     """
-    try:
-        return _review(source)
-    except Unreachable:
-        raise
-    except InputError as error:
-        if comment and source.pull_request:
-            announce(source, [ReviewFinding("refused", str(error))])
-        raise
-
-
-def _review(source: SubmissionSource) -> Review:
     pull = source.pull_request
     submission, key = read_pull(*pull) if pull else _read_file(source.result)
     pack_untrusted(submission.path)  # reads the scores in a child process with limits, before this process does
@@ -349,18 +334,6 @@ def _local_user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a container may have no user names
         return ""
-
-
-def announce(source: SubmissionSource, findings: Sequence[ReviewFinding]) -> bool:
-    """Comment the verdict on a pull request, and return True; False if the last comment states the same.
-
-    Raises:
-        InputError: if it is not a pull request.
-    """
-    if not source.pull_request:
-        raise InputError("Only a pull request has comments: pass hf://datasets/org/name@refs/pr/N.")
-    name, number = source.pull_request
-    return announce_verdict(name, number, findings, HubStore(name).user())
 
 
 def merge(source: SubmissionSource, review: Review, replace: bool = False) -> str:

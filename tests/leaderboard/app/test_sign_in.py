@@ -50,7 +50,7 @@ def test_submission_needs_a_sign_in_and_has_the_name_of_the_visitor(board, perso
     assert "Signed in as ann" in plain(person.see("?view=submit"))
     refusal = plain(person.check(files, "org/fair"))
     assert refusal.startswith("Refused Only members of org on the Hub may submit under its name")
-    assert "enter ann/fair, or run `rewardbench submit`" in refusal
+    assert "enter ann/fair, or run rewardbench submit and a maintainer decides." in refusal
     assert pulls(board) == {}
     assert "Passed" in plain(person.check(files, "lab/fair"))
     sent = person.submit()
@@ -152,8 +152,12 @@ def test_session_ends_when_it_expires(monkeypatch):
     assert sessions.get(key) is None
     assert sessions._visitors == {}
     monkeypatch.undo()
-    keys = [sessions.add(sign_in.Visitor(ann, "t", 4e9)) for _ in range(sign_in.MOST_SESSIONS + 1)]
-    assert (sessions.get(keys[0]), sessions.get(keys[-1]).name) == (None, "ann")
+    keys = [sessions.add(sign_in.Visitor(ann, "t", 4e9)) for _ in range(sign_in.MOST_OF_ACCOUNT + 1)]
+    assert [sessions.get(key) is None for key in keys] == [True, *[False] * sign_in.MOST_OF_ACCOUNT]
+    for n in range(sign_in.MOST_SESSIONS - 1):
+        newest = sessions.add(sign_in.Visitor(HubAccount(f"user-{n}"), "t", 4e9))
+    assert len(sessions._visitors) == sign_in.MOST_SESSIONS
+    assert (sessions.get(keys[-2]), sessions.get(newest).name) == (None, f"user-{n}")
 
 
 APP = {
