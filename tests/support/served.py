@@ -36,7 +36,7 @@ class Served:
             env={**os.environ, "TMPDIR": str(self.temporary), **variables},
         )
         assert self.process.stdout.readline().startswith(b"leaderboard=")
-        assert self.get("/config").status_code == 200
+        assert self.get("/config", timeout=180).status_code == 200  # when Gradio has been imported
 
     def get(self, path, **options):
         return self.client.get(path, **options)
