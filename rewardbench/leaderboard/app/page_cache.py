@@ -1,7 +1,6 @@
 """Answer requests for pages with compressed bytes that are built once, however many visitors ask for them.
 
-Pages depend on their address and the rows alone, so they need nothing of Gradio. The page with the form is left to
-Gradio.
+Pages depend on their address and the rows alone, so they need nothing of Gradio, but for those in `ACCOUNT_PAGES`.
 """
 
 from __future__ import annotations
@@ -25,6 +24,8 @@ FRESH = 30.0
 MOST_BYTES = 32 * 2**20
 """Bytes of all pages in the cache."""
 LONGEST_ADDRESS = 2_000
+ACCOUNT_PAGES = ("submit", "queue")
+"""Pages that may depend on who asks for them: they are left to Gradio, and never cached."""
 LEVEL = 5
 """Level of the compression."""
 
@@ -40,7 +41,7 @@ class CachedPage:
 
 
 class PageCache:
-    """ASGI middleware that answers calls of the server function `see`, but for the page with the form.
+    """ASGI middleware that answers calls of the server function `see`, but for `ACCOUNT_PAGES`.
 
     Args:
         app: the app that answers all other requests.
@@ -101,12 +102,12 @@ class PageCache:
 
 
 def _address_of(body: bytes) -> str | None:
-    """Return the address that a call of `see` names; None for other calls, and for the page with the form."""
+    """Return the address that a call of `see` names; None for other calls, and for `ACCOUNT_PAGES`."""
     call = json.loads(body)
     address = call.get("data")
     if call.get("fn_name") != "see" or not isinstance(address, str) or len(address) > LONGEST_ADDRESS:
         return None
-    return None if dict(parse_qsl(address.lstrip("?"))).get("view") == "submit" else address
+    return None if dict(parse_qsl(address.lstrip("?"))).get("view") in ACCOUNT_PAGES else address
 
 
 async def _read(receive: Receive) -> bytes:
