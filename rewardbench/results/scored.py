@@ -33,6 +33,8 @@ from rewardbench.results.types import (
 from rewardbench.suites.registry import SUITES
 from rewardbench.types import Item, ItemScores, Message, Suite
 
+_NO_TEXT = (Message(role="assistant", content=""),)
+"""Completion of a row without texts; one for all, since a published result has thousands."""
 UNKNOWN_SUITE = "ids:"
 """Prefix of the revision of items whose suite is unknown."""
 
@@ -290,15 +292,17 @@ def _to_item(row: JsonObject, id: str, num_completions: int, columns: Sequence[s
     texts = row.get("texts") or row.get("text") or [row.get("text_chosen"), row.get("text_rejected")]
     if not isinstance(texts, list) or len(texts) != num_completions:
         texts = [None] * num_completions
+    completions = (_NO_TEXT,) * num_completions
+    if any(texts):
+        completions = tuple((Message(role="assistant", content=str(text or "")),) for text in texts)
     prompt = row.get("prompt")
     prompt_text = prompt if isinstance(prompt, str) else json.dumps(prompt) if prompt is not None else ""
     hashes = read_completion_hashes(row)
-    completions = [(Message(role="assistant", content=str(text or "")),) for text in texts]
     return Item(
         id=id,
         subset=str(row.get("subset") or "all"),
         prompt=(Message(role="user", content=prompt_text),) if prompt_text else (),
-        completions=tuple(completions),
+        completions=completions,
         num_correct=1 if row.get("num_correct") is None else _to_int(row["num_correct"]),
         group=str(row.get("group") or ""),
         rendered=True,

@@ -35,8 +35,12 @@ class Served:
             stderr=self.log.open("wb"),
             env={**os.environ, "TMPDIR": str(self.temporary), **variables},
         )
-        assert self.process.stdout.readline().startswith(b"leaderboard=")
-        assert self.get("/config").status_code == 200
+        try:
+            assert self.process.stdout.readline().startswith(b"leaderboard=")
+            assert self.get("/config", timeout=180).status_code == 200  # when Gradio has been imported
+        except BaseException:
+            self.process.kill()
+            raise
 
     def get(self, path, **options):
         return self.client.get(path, **options)

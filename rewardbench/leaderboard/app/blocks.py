@@ -13,7 +13,7 @@ from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.quick import import_gradio
 from rewardbench.leaderboard.app.sign_in import Visitor
 from rewardbench.leaderboard.app.submission import CheckedUpload, UploadChecks, describe_missing, render_check
-from rewardbench.leaderboard.app.uploads import LONGEST_KEPT, MOST_FILE
+from rewardbench.leaderboard.app.uploads import KINDS, LONGEST_KEPT, MOST_FILE
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # no telemetry
 gr = import_gradio()
@@ -115,7 +115,7 @@ def _add_upload_form(checks: UploadChecks) -> None:
     files = gr.File(
         label="Result files: .json, .jsonl or .parquet, and the answers of a judge",
         file_count="multiple",
-        file_types=[".json", ".jsonl", ".parquet", ".gz"],
+        file_types=list(KINDS),
     )
     name = gr.Textbox(label="Model name (org/name), if different from the file", max_length=200)
     findings = gr.HTML()

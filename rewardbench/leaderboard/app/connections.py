@@ -104,6 +104,9 @@ class TimedConnection(H11Protocol):
             self.transport.write("\r\n".join([*lines, "Connection: close", "", f"{msg}\n"]).encode())
         self.transport.close()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Ignore requests for another protocol, instead of two lines in the log for each."""
+
     def _is_idle(self) -> bool:
         """Return True if no request is being answered."""
         return self.cycle is None or self.cycle.response_complete

@@ -10,10 +10,11 @@ import asyncio
 import json
 import logging
 import re
+from collections import OrderedDict
 from contextlib import suppress
 from typing import NoReturn
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.formparsers import MultiPartException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,7 +26,9 @@ from rewardbench.leaderboard.app.uploads import MOST_FILES, MOST_REQUEST, Reject
 from rewardbench.results import JsonObject
 
 PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/icon.svg", "/social-card.png", "/robots.txt", "/manifest.json")
-STREAMS = ("/gradio_api/queue/data", "/gradio_api/upload_progress", "/gradio_api/theme.css", "/gradio_api/app_id")
+STREAM = "/gradio_api/queue/data"
+MOST_SESSIONS = 10_000
+STREAMS = (STREAM, "/gradio_api/upload_progress", "/gradio_api/theme.css", "/gradio_api/app_id")
 FOLDERS = ("/assets/", "/static/", "/gradio_api/heartbeat/")
 UPLOAD = "/gradio_api/upload"
 EVENTS = {"/gradio_api/queue/join": 2**16, "/gradio_api/component_server/": 2**19, "/gradio_api/cancel": 2**12}
@@ -67,6 +70,8 @@ class Guard:
         self.headers = access.headers()
         self.element: int | None = None
         """Number of the element of the page that has the server functions, when the app has started."""
+        self.sessions: OrderedDict[str, None] = OrderedDict()
+        """Sessions that have sent an event: only they have outcomes to wait for."""
         self.requests = ConcurrencyLimit(per_client=100, total=1_000)
         self.posts = RateLimit(1_200, 60)
         self.joins = RateLimit(60, 600)
@@ -128,11 +133,22 @@ class Guard:
                     self._check_login(scope, client)
                 else:
                     _check_path(scope["path"])
+                self._check_stream(scope)
                 await self.app(scope, receive, send)
             elif scope["method"] == "POST":
                 await self._post(scope, receive, send, client)
             else:
                 raise RejectedError(405, "This method is not served here.")
+
+    def _check_stream(self, scope: Scope) -> None:
+        """Check that a session that waits for outcomes has sent an event.
+
+        Raises:
+            RejectedError: if it has not.
+        """
+        session = QueryParams(scope["query_string"]).get("session_hash")
+        if scope["path"] == STREAM and session not in self.sessions:
+            raise RejectedError(404, "This session has no event.")
 
     async def _post(self, scope: Scope, receive: Receive, send: Send, client: str) -> None:
         if not self.posts.take(client):
@@ -156,6 +172,9 @@ class Guard:
             body = self._event(body)
             if not self.joins.take(client):
                 raise RejectedError(429, "Too many submissions in ten minutes: wait, and try again.")
+            self.sessions[str(body["session_hash"])] = None
+            if len(self.sessions) > MOST_SESSIONS:
+                self.sessions.popitem(last=False)
         elif path == "/gradio_api/component_server/":
             body = _call(body)
             if body["component_id"] != self.element:

@@ -31,7 +31,8 @@ def build_page(library: Library, row: LeaderboardRow, query: Mapping[str, str]) 
     Args:
         library: results to read.
         row: row of the model.
-        query: filters of the items: `subset`, `search`, `all=1` for correct items too, and `from`, the first item.
+        query: filters of the items: `subset`, `search`, `all=1` for correct items too, and `from`, the first item;
+            `analyses=1` shows the analyses, which take seconds.
     """
     manifest = error = ""
     try:
@@ -52,7 +53,8 @@ def build_page(library: Library, row: LeaderboardRow, query: Mapping[str, str]) 
         other_suites=overview_page.other_results(library, row),
         breakdowns=list(breakdown_tables(list(map(_estimate, row.breakdowns)))),
         items=_items(library, row, query),
-        analyses=library.analyses(row.key, row.mark),
+        analyses=library.analyses(row.key, row.mark) if query.get("analyses") == "1" else (),
+        analyses_address=address(view="model", suite=row.suite, model=row.key, analyses=1) if row.ids else "",
         manifest=manifest,
         error=error,
     )

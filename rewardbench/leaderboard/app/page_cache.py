@@ -1,7 +1,6 @@
 """Answer requests for pages with compressed bytes that are built once, however many visitors ask for them.
 
-Pages depend on their address and the rows alone, so they need nothing of Gradio. Those that depend on who is signed in
-are left to Gradio.
+Pages depend on their address and the rows alone, so they need nothing of Gradio, but for those in `ACCOUNT_PAGES`.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ FRESH = 30.0
 MOST_BYTES = 32 * 2**20
 """Bytes of all pages in the cache."""
 LONGEST_ADDRESS = 2_000
-BY_VISITOR = ("submit", "queue")
-"""Pages that depend on the visitor."""
+ACCOUNT_PAGES = ("submit", "queue")
+"""Pages that may depend on who asks for them: they are left to Gradio, and never cached."""
 LEVEL = 5
 """Level of the compression."""
 
@@ -42,7 +41,7 @@ class CachedPage:
 
 
 class PageCache:
-    """ASGI middleware that answers calls of the server function `see`, but for pages that depend on the visitor.
+    """ASGI middleware that answers calls of the server function `see`, but for `ACCOUNT_PAGES`.
 
     Args:
         app: the app that answers all other requests.
@@ -103,12 +102,12 @@ class PageCache:
 
 
 def _address_of(body: bytes) -> str | None:
-    """Return the address that a call of `see` names; None for other calls, and for pages that depend on the visitor."""
+    """Return the address that a call of `see` names; None for other calls, and for `ACCOUNT_PAGES`."""
     call = json.loads(body)
     address = call.get("data")
     if call.get("fn_name") != "see" or not isinstance(address, str) or len(address) > LONGEST_ADDRESS:
         return None
-    return None if dict(parse_qsl(address.lstrip("?"))).get("view") in BY_VISITOR else address
+    return None if dict(parse_qsl(address.lstrip("?"))).get("view") in ACCOUNT_PAGES else address
 
 
 async def _read(receive: Receive) -> bytes:

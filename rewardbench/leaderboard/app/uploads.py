@@ -21,6 +21,8 @@ MOST_STORED = 2**30
 """Bytes that the folder may hold, not counting uploads in progress."""
 LONGEST_KEPT, SHORTEST_KEPT = 3_600.0, 300.0
 """Seconds until an uploaded file is deleted: normally, and when the folder is full."""
+KINDS = (".json", ".jsonl", ".parquet", ".gz")
+"""Extensions of the files of a result."""
 LONGEST_TEXT = 2_000
 DEEPEST = 4
 
@@ -102,6 +104,8 @@ class Uploads:
             raise RejectedError(
                 413, f"A file of {status.st_size:,} bytes is too large: the limit is {MOST_FILE:,} bytes."
             )
+        if not path.endswith(KINDS):
+            raise RejectedError(400, f"A file of a result is {', '.join(KINDS[:-1])} or {KINDS[-1]}.")
         name = description.get("orig_name")
         return {
             "path": path,
