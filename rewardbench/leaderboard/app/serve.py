@@ -12,9 +12,10 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -163,6 +164,8 @@ def run_server(
         library = Library(location, board, writable=access.writable)
         oauth = OAuthApp.of_environment() if library.pulls else None
         own_token = access.is_local and access.writable and oauth is None
+        if oauth and oauth.address.startswith("https://"):
+            access = replace(access, hosts=(*access.hosts, urlsplit(oauth.address).hostname or ""))
         checks = UploadChecks(library, SignIn(oauth) if oauth else None, own_token)
         app = StartingApp(lambda: _build_app(checks), lambda: setattr(server, "should_exit", True))
         server = Server(_guarded(app, checks, access, uploads), app, uploads.close)
