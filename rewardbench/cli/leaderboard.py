@@ -44,7 +44,9 @@ def leaderboard_command(
         list[str] | None,
         flag(OUTPUT, "allow_host", "Additional host name of the page, such as a proxy's"),
     ] = None,
-    writable: Annotated[bool, flag(OUTPUT, "writable", "Allow visitors to add results to the folder")] = False,
+    writable: Annotated[
+        bool, flag(OUTPUT, "writable", "Allow visitors to add results to the folder, or pull requests by your token")
+    ] = False,
 ) -> None:
     """Serve the leaderboard of a store as a web page."""
     _check_folder(results)

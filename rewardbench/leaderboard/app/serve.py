@@ -14,9 +14,10 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -235,6 +236,8 @@ def run_server(
         library = Library(location, writable=access.writable, is_open=False)
         oauth = OAuthApp.of_environment() if library.pulls else None
         own_token = access.is_local and access.writable and oauth is None
+        if oauth and oauth.address.startswith("https://"):
+            access = replace(access, hosts=(*access.hosts, urlsplit(oauth.address).hostname or ""))
         checks = UploadChecks(library, SignIn(oauth) if oauth else None, own_token)
 
         def make() -> FastAPI:

@@ -12,7 +12,7 @@ from rewardbench.leaderboard.app import pull_queue
 from rewardbench.leaderboard.app.access import Access
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.pull_queue import Proposals, PullQueue
-from rewardbench.leaderboard.app.submission import UploadChecks
+from rewardbench.leaderboard.app.submission import UploadChecks, add_to_folder, describe_missing
 from rewardbench.leaderboard.app.submit_page import build_queue_page
 from rewardbench.leaderboard.submissions import review
 from rewardbench.leaderboard.submissions.owners import check_account, find_owner_doubts
@@ -265,3 +265,25 @@ def test_token_of_the_operator_is_used_only_where_this_machine_alone_reaches_the
     assert access.is_local == is_local
     checks = UploadChecks(Library(WHERE), own_token=access.is_local)
     assert checks.obstacle(None) == "" if is_local else "run `rewardbench submit`" in checks.obstacle(None)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["/tmp/a.json"], "One file of two: now add the scores, a_outputs.jsonl or a.parquet."),
+        (["/tmp/a_outputs.jsonl"], "One file of two: a_outputs.jsonl is there, now add the summary (.json)"),
+        (["/tmp/a.parquet"], "a.parquet is there"),
+        (["/tmp/a.txt"], "a.txt is not a file of a result"),
+        ([], ""),
+        (["/tmp/a.json", "/tmp/a.parquet"], ""),
+    ],
+)
+def test_missing_file_is_named(files, words):
+    assert words in describe_missing(files)
+    assert bool(describe_missing(files)) == bool(words)
+
+
+def test_added_row_is_linked(tmp_path):
+    sent = add_to_folder(Library(str(tmp_path), writable=True), entry("org/x"))
+    assert sent.message == "Added as org/x."
+    assert sent.links["Show it in the leaderboard"] == "?suite=toy&row=org%2Fx"
