@@ -44,6 +44,8 @@ LONGEST_CALLBACK, MOST_LOGOUT = 4_096, 1_024
 """Maximum length of the query with which the Hub returns a visitor, and of the body of a sign-out, in bytes."""
 SLOWEST_BODY, SLOWEST_UPLOAD = 20.0, 120.0
 """Seconds within which the body of an event, or of an upload, must arrive."""
+SLOWEST_PART = 15.0
+"""Seconds within which the next part of an upload must arrive, so that a silent client does not occupy a place."""
 LONGEST_DISCARD = 5.0
 """Seconds for reading and discarding what remains of a rejected body."""
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -353,7 +355,7 @@ def _limited(receive: Receive, delimiter: bytes) -> Receive:
     async def read() -> Message:
         nonlocal tail, num_bytes, num_parts
         try:
-            async with asyncio.timeout_at(end):
+            async with asyncio.timeout_at(min(end, asyncio.get_running_loop().time() + SLOWEST_PART)):
                 message = await receive()
         except TimeoutError as error:
             raise MultiPartException("The upload took too long.") from error

@@ -90,6 +90,28 @@ def test_slow_body_times_out(monkeypatch):
         asyncio.run(guard._read_body(never, Headers({}), 100))
 
 
+def test_silent_upload_times_out_long_before_a_slow_one(monkeypatch):
+    from starlette.formparsers import MultiPartException
+
+    from rewardbench.leaderboard.app import guard
+
+    monkeypatch.setattr(guard, "SLOWEST_PART", 0.2)
+    pauses = [0.0, 0.1, 0.1, 60.0]
+
+    async def send():
+        await asyncio.sleep(pauses.pop(0))
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def upload():
+        receive = guard._limited(send, b"--abc")
+        for _ in range(3):
+            assert (await receive())["body"] == b"x"
+        await receive()
+
+    with pytest.raises(MultiPartException, match="too long"):
+        asyncio.run(upload())
+
+
 def test_second_concurrent_check_of_a_client_is_refused(tmp_path):
     from rewardbench.leaderboard.app import submission
     from rewardbench.leaderboard.app.library import Library
