@@ -117,7 +117,7 @@ def build_page(board: Board, suite: str, query: Mapping[str, str], most: int | N
         scale=scale,
         lead=lead(scale, scales),
         columns=columns,
-        labels=[column.label or column.name for column in columns],
+        labels=[scale.label if column.name == scale.column else column.name for column in columns],
         filters=filters.filters_of(rows),
         groups=_first_lines(groups, most),
         chance=[_chance(column.name, scale, rows) for column in columns],
@@ -194,6 +194,8 @@ def group_lines(
         above = None
         if chance is not None and (name in ("verified", "open") or not has_models) and name != "baselines":
             above = _count_above(lines, chance, scale)
+        if name == "open" and by_group["verified"] and above == len(lines):
+            above = None  # the verified rows have the line already, and no row here is below it
         groups.append(LineGroup(name, lines, _heading(name, len(group_rows)), is_folded, above))
     return groups
 

@@ -75,16 +75,18 @@ def test_the_line_of_chance_is_between_the_rows_above_and_below_it():
     shown = groups(ROWS)
     assert {name: group.above_chance for name, group in shown.items()} == {
         "verified": 1,
-        "open": 1,
+        "open": None,
         "toys": None,
         "baselines": None,
     }
+    assert groups([*ROWS, row("org/bad", 0.3)])["open"].above_chance == 1, "a row of the group is below chance"
+    assert groups(ROWS[2:])["open"].above_chance == 1, "no other group has the line"
     assert groups(ROWS, "mirror")["verified"].above_chance == 2, "chance is 25 there"
     assert groups(ROWS, "above")["verified"].above_chance == 1
     page = board_page.build_page(board(*ROWS), "made", {}).body
-    assert page.count("chance 50: coin flips") == 2
+    assert page.count("chance 50: coin flips") == 1
     lines = re.findall(r'<tr (?:data-key="([^"]+)"|class="(rb-chance)")', page)
-    assert [key or name for key, name in lines][:5] == ["org/good", "rb-chance", "org/poor", "org/open", "rb-chance"]
+    assert [key or name for key, name in lines][:4] == ["org/good", "rb-chance", "org/poor", "org/open"]
 
 
 def test_pairs_whose_items_are_unknown_have_no_line():

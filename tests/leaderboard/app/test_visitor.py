@@ -143,7 +143,7 @@ def test_the_line_of_chance_is_at_its_place_in_every_order(visit):
         page.click(f"thead button:has-text('{name}')")
         column = page.evaluate("document.querySelector('th[aria-sort]').cellIndex")
         values = page.evaluate(
-            """column => [...document.querySelector('[data-group=open]').rows]
+            """column => [...document.querySelector('[data-group=verified]').rows]
             .filter(row => row.matches('[data-key]:not([data-run]), .rb-chance'))
             .map(row => parseFloat(row.children[column].dataset.v ?? row.children[column].textContent))
             .map((x) => x < 1 ? 100 * x : x)""",
@@ -152,11 +152,12 @@ def test_the_line_of_chance_is_at_its_place_in_every_order(visit):
         assert values == sorted(values, reverse=True)
         assert 50.0 in values
     page.click("thead button:has-text('Model')")
-    assert not page.is_visible("[data-group=open] .rb-chance")
+    assert not page.is_visible("[data-group=verified] .rb-chance")
 
 
 def test_cells_are_marked_against_chance_in_color_and_words(visit):
     page = visit()
+    assert visible(page, "tr[data-key] td:nth-child(5)", "getComputedStyle(e).textAlign") == ["right"] * 4
     cell = page.locator("tr[data-key='org/reads'] td:nth-child(3)")
     assert re.search(r"\bu[1-5]\b", cell.get_attribute("class"))
     assert "above guessing" in page.locator("tr[data-key='org/reads']").aria_snapshot()
