@@ -13,7 +13,7 @@ import numpy as np
 from rewardbench.leaderboard.profiles import Profile, ScoreLayout, profile_of
 from rewardbench.leaderboard.sketches import SketchTable, sketch_of
 from rewardbench.leaderboard.submissions.consistency import LEAST_CONSISTENT, consistency
-from rewardbench.leaderboard.submissions.copies import likenesses_of
+from rewardbench.leaderboard.submissions.copies import Likeness, likenesses_of
 from rewardbench.leaderboard.submissions.nearest import nearest_models
 from rewardbench.leaderboard.submissions.similarity import Difficulty
 from rewardbench.results.scored import read_scored
@@ -37,17 +37,17 @@ class Board:
         self.table = SketchTable(list(self.profiles), [sketch_of(profile) for profile in profiles], layout)
         self.difficulty = Difficulty(self.table.right_counts, len(self.table.keys))
 
-    def likenesses(self, target: Profile) -> list[tuple[tuple[str, ...], str]]:
-        """Return what a model is alike to: names and a sentence each."""
+    def likenesses(self, target: Profile) -> list[Likeness]:
+        """Return what a model is alike to; of scores that depend on no text, a likeness without names."""
         nearest = nearest_models(target, self.table, [target.name])
         others = [self.profiles[name] for name in nearest]
         difficulty = self.difficulty
         if target.name in self.profiles:
             difficulty = Difficulty(difficulty.right - (target.decisions > 0), difficulty.models - 1)
-        likenesses = [(likeness.names, likeness.sentence) for likeness in likenesses_of(target, others, difficulty)]
+        likenesses = likenesses_of(target, others, difficulty)
         value = consistency(target, self.suite)
         if value is not None and value < LEAST_CONSISTENT and not target.name.startswith("baseline/"):
-            likenesses.append(((), f"its scores depend on no text (consistency {value:.3f})"))
+            likenesses.append(Likeness((), f"its scores depend on no text (consistency {value:.3f})", ()))
         return likenesses
 
 

@@ -108,7 +108,7 @@ def make_models(items: Sequence[Item], folder: ScoreFolder, encoder: Path | None
     torch.set_num_threads(1)
     completions = [(item, n) for item in items for n in range(len(item.completions))]
     jobs: list[tuple[str, Callable[[], None]]] = []
-    if "words/c1-seed0-share90" not in folder:
+    if f"words/mlp-seed{SEEDS - 1}-share90" not in folder:
         jobs.append(("words", lambda: _word_models(items, folder)))
     if encoder and "heads/mean6-linear-seed0-share90" not in folder:
         jobs.append(("heads", lambda: _head_models(items, completions, encoder, folder)))
@@ -247,8 +247,9 @@ def _score(model: PreTrainedModel, dialogues: Sequence[Sequence[int]]) -> np.nda
 
 
 def _word_models(items: Sequence[Item], folder: ScoreFolder) -> None:
-    """Train linear models of the words of a response, and of the words that it shares with the prompt."""
+    """Train linear models and MLPs of the words of a response, and of the words that it shares with the prompt."""
     from scipy.sparse import hstack
+    from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import HashingVectorizer
 
     vectorizer = HashingVectorizer(n_features=2**14, ngram_range=(1, 2), alternate_sign=False)
@@ -265,6 +266,12 @@ def _word_models(items: Sequence[Item], folder: ScoreFolder) -> None:
             for share in (50, 90):
                 name = f"words/c{strength:g}-seed{seed}-share{share}"
                 folder.save(name, _linear(features, items, strength, seed, share / 100))
+    reduced = TruncatedSVD(256, random_state=0).fit_transform(features)
+    reduced = (reduced - reduced.mean(0)) / (reduced.std(0) + 1e-6)
+    for seed in range(SEEDS):
+        for share in (50, 90):
+            for suffix, scores in _mlp(reduced, items, seed, share / 100):
+                folder.save(f"words/mlp-seed{seed}-share{share}{suffix}", scores)
 
 
 def _training_pairs(items: Sequence[Item], seed: int, share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,9 @@ from rewardbench.metrics import rule_of
 from rewardbench.results.scored import ModelScores
 from rewardbench.types import Item, Suite
 
+LARGEST = 1e15
+"""Larger scores are cut off, so that sums of their squares are finite; submissions with such scores are refused."""
+
 
 @dataclass(frozen=True)
 class ScoreLayout:
@@ -36,7 +39,8 @@ class ScoreLayout:
         """Whether each completion is a right one: [completions]."""
         num_correct = np.array([item.num_correct for item in self.items], dtype=int)
         position = np.arange(len(self.item_of)) - self.starts[self.item_of]
-        return position < num_correct[self.item_of]
+        is_right: np.ndarray = position < num_correct[self.item_of]
+        return is_right
 
     @cached_property
     def has_preference(self) -> np.ndarray:
@@ -70,7 +74,7 @@ def values_of(scored: ModelScores, layout: ScoreLayout) -> np.ndarray:
         values += scores if len(scores) == count else [np.nan] * count
     array = np.array(values, dtype=np.float64)
     array[~np.isfinite(array)] = np.nan
-    return array
+    return np.clip(array, -LARGEST, LARGEST)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ class Profile:
     @cached_property
     def decisions(self) -> np.ndarray:
         """1 for each item that is right, -1 for one that is wrong, 0 for a tie or an unknown score: [items]."""
-        return np.sign(np.nan_to_num(self.margins)).astype(np.int8)
+        decisions: np.ndarray = np.sign(np.nan_to_num(self.margins)).astype(np.int8)
+        return decisions
 
     @cached_property
     def normal_scores(self) -> np.ndarray:
@@ -108,12 +113,14 @@ class Profile:
     @cached_property
     def raw_contrasts(self) -> np.ndarray:
         """Contrasts of the scores: [contrasts]; 0 for unknown scores."""
-        return np.nan_to_num(contrasts(self.values, self.layout))
+        raw: np.ndarray = np.nan_to_num(contrasts(self.values, self.layout))
+        return raw
 
     @cached_property
     def is_known(self) -> np.ndarray:
         """Whether both scores of each contrast are known: [contrasts]."""
-        return np.isfinite(contrasts(self.values, self.layout))
+        is_known: np.ndarray = np.isfinite(contrasts(self.values, self.layout))
+        return is_known
 
 
 def profile_of(scored: ModelScores, layout: ScoreLayout, name: str = "") -> Profile:

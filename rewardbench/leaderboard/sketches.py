@@ -164,7 +164,7 @@ class SketchTable:
 
 
 def _stack(content: bytes, rows: int, dtype: type) -> np.ndarray:
-    array = np.frombuffer(content, dtype=dtype)
+    array: np.ndarray = np.frombuffer(content, dtype=dtype)
     return array.reshape(rows, -1) if rows else array.reshape(0, 0)
 
 
@@ -198,9 +198,9 @@ def update_sketches(
     missing = [row for row in wanted if row.key not in known]
     try:
         for row in missing:
-            stored = _compute(store, row)
-            if stored:
-                known[row.key] = stored
+            sketched = _compute(store, row)
+            if sketched:
+                known[row.key] = sketched
             report()
     finally:
         if missing:

@@ -77,7 +77,7 @@ def check(
         *_find_lookalikes(summary.model, names),
         *_check_size(summary),
     ]
-    copies = list(_find_copies(summary.manifest, scored, list(others), difficulty))
+    copies = list(_find_copies(summary.manifest, scored, suite, list(others), difficulty))
     inconsistent = list(_check_consistency(summary, scored, suite))
     return _findings("refused", reasons) + copies + inconsistent + _findings("flagged", doubts)
 
@@ -290,14 +290,18 @@ def _check_fingerprint(manifest: SubmittedManifest) -> Iterator[str]:
 
 
 def _find_copies(
-    manifest: SubmittedManifest, scored: ModelScores, others: Sequence[ModelScores], difficulty: Difficulty | None
+    manifest: SubmittedManifest,
+    scored: ModelScores,
+    suite: Suite,
+    others: Sequence[ModelScores],
+    difficulty: Difficulty | None,
 ) -> Iterator[ReviewFinding]:
     """Yield which models the scores may be made from, and which have the same name or fingerprint.
 
     A likeness that a stated relation explains, such as that of two quantisations, is noted but not flagged.
     """
     fingerprint, members = manifest.fingerprint_sha256, manifest.fingerprint.get("members")
-    likenesses = find_likeness(scored, others, members if isinstance(members, list) else (), difficulty)
+    likenesses = find_likeness(scored, suite, others, members if isinstance(members, list) else (), difficulty)
     alike = {name for likeness in likenesses for name in likeness.names}
     same: set[str] = set()
     for other in others:
@@ -321,7 +325,7 @@ def _check_consistency(summary: SubmittedSummary, scored: ModelScores, suite: Su
     """Yield whether the scores depend on no text, as random numbers and numbers made from the labels do."""
     if summary.model_type == "Baseline":
         return
-    value = consistency(profile_of(scored, layout_of(scored.suite)), suite)
+    value = consistency(profile_of(scored, layout_of(suite)), suite)
     if value is not None and value < LEAST_CONSISTENT:
         message = (
             "its scores depend on no text: items with the same responses and nearly the same prompt have unrelated "

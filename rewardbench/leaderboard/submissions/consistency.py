@@ -27,6 +27,8 @@ def consistency(target: Profile, suite: Suite) -> float | None:
         target: the result.
         suite: its suite, with texts.
     """
+    if not target.layout.items:
+        return None
     pairs = np.array(list(_pairs_of(target.layout, suite)), dtype=int).reshape(-1, 2)
     means = np.add.reduceat(target.normal_scores, target.layout.starts) / np.bincount(target.layout.item_of)
     first, second = means[pairs[:, 0]], means[pairs[:, 1]]

@@ -6,12 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rewardbench.leaderboard.profiles import Profile, layout_of, profile_of
+from rewardbench.leaderboard.sketches import SketchTable, sketch_of
 from rewardbench.leaderboard.submissions.mixtures import copied_sections, find_mixture, find_vote
+from rewardbench.leaderboard.submissions.nearest import nearest_models
 from rewardbench.leaderboard.submissions.relations import stated_relation
 from rewardbench.leaderboard.submissions.similarity import (
     ALIKE,
+    FEWEST,
+    LEAST_RANK,
     MOST_DIFFERING,
     MOST_LOST,
+    TYPICAL,
     DecisionComparison,
     Difficulty,
     Resemblance,
@@ -19,7 +24,10 @@ from rewardbench.leaderboard.submissions.similarity import (
     resemble,
 )
 from rewardbench.results.scored import ModelScores
+from rewardbench.types import Suite
 
+MOST_EXACT = 80
+"""Maximum number of results that are all compared exactly."""
 SIGNIFICANT = 0.001
 """Maximum p-value at which gained decisions are more than lost ones."""
 
@@ -30,6 +38,8 @@ class Likeness:
 
     names: tuple[str, ...]
     sentence: str
+    shares: tuple[float, ...] = (1.0,)
+    """Share of each model."""
     is_gain: bool = False
     """Whether decisions were gained that noise does not explain: then no relation explains the likeness."""
     relation: str = ""
@@ -38,6 +48,7 @@ class Likeness:
 
 def find_likeness(
     scored: ModelScores,
+    suite: Suite,
     others: Iterable[ModelScores],
     members: Sequence[str] = (),
     difficulty: Difficulty | None = None,
@@ -46,26 +57,47 @@ def find_likeness(
 
     Args:
         scored: the result.
+        suite: its suite; items that the result lacks are unknown.
         others: results of the same suite.
         members: fingerprints of the models that the result states to combine.
         difficulty: difficulty of the items, in the order of `layout_of`; by default that for the others.
     """
-    layout = layout_of(scored.suite)
+    layout = layout_of(suite)
     target = profile_of(scored, layout)
     results = list(others)
     profiles = [profile_of(other, layout) for other in results]
     difficulty = difficulty or difficulty_of(profiles, layout)
-    members = {other.model for other in results if other.fingerprint and other.fingerprint in members}
+    combined = {other.model for other in results if other.fingerprint and other.fingerprint in members}
     relations = {other.model: stated_relation(scored, other) for other in results}
-    related: list[Likeness] = []
-    for likeness in likenesses_of(target, profiles, difficulty):
-        relation = ""
-        if not likeness.is_gain and set(likeness.names) <= members:
+    explained: list[Likeness] = []
+    for likeness in likenesses_of(target, _nearest(target, profiles), difficulty):
+        relation = relations.get(likeness.names[0], "")
+        if set(likeness.names) <= combined:
             relation = "which its manifest states as members"
-        elif not likeness.is_gain and all(map(relations.get, likeness.names)):
-            relation = str(relations[likeness.names[0]])
-        related.append(replace(likeness, relation=relation))
-    return related
+        elif related_share(likeness, [name for name, text in relations.items() if text]) < 0.5:
+            relation = ""
+        explained.append(replace(likeness, relation="" if likeness.is_gain else relation))
+    return explained
+
+
+def related_share(likeness: Likeness, related: Iterable[str]) -> float:
+    """Return the share of the models of a likeness that are related to the result.
+
+    Args:
+        likeness: the likeness.
+        related: names of the related models.
+    """
+    names = set(related)
+    return sum(share for name, share in zip(likeness.names, likeness.shares, strict=True) if name in names)
+
+
+def _nearest(target: Profile, profiles: Sequence[Profile]) -> Sequence[Profile]:
+    """Return the profiles to compare exactly: all, or those chosen by their sketches if they are many."""
+    if len(profiles) <= MOST_EXACT:
+        return profiles
+    keys = [str(n) for n in range(len(profiles))]
+    table = SketchTable(keys, list(map(sketch_of, profiles)), target.layout)
+    return [profiles[int(key)] for key in nearest_models(target, table)]
 
 
 def likenesses_of(target: Profile, others: Sequence[Profile], difficulty: Difficulty) -> list[Likeness]:
@@ -77,6 +109,8 @@ def likenesses_of(target: Profile, others: Sequence[Profile], difficulty: Diffic
         difficulty: difficulty of the items.
     """
     likenesses: list[Likeness] = []
+    if len(target.layout.items) < FEWEST:
+        return likenesses
     for other in others:
         likeness = _likeness_of_copy(resemble(target, other, difficulty), other.name)
         if likeness:
@@ -99,7 +133,7 @@ def _likeness_of_copy(resemblance: Resemblance, name: str) -> Likeness | None:
         return Likeness(
             (name,), f"its scores are those of {name} plus noise (correlation {resemblance.correlation:.5f})"
         )
-    if resemblance.typical >= ALIKE:
+    if resemblance.typical >= TYPICAL:
         return Likeness(
             (name,), f"most of its scores are those of {name} (typical correlation {resemblance.typical:.5f})"
         )
@@ -113,7 +147,8 @@ def is_corrected(resemblance: Resemblance) -> bool:
     decisions = resemblance.decisions
     if not is_gain(decisions.gained, decisions.lost):
         return False
-    return decisions.lost_share <= MOST_LOST or resemblance.unsigned >= ALIKE
+    is_subset = decisions.lost_share <= MOST_LOST and decisions.gained_rank >= LEAST_RANK
+    return is_subset or resemblance.unsigned >= ALIKE
 
 
 def is_gain(gained: int, lost: int) -> bool:
@@ -134,16 +169,20 @@ def _find_any_mixture(target: Profile, others: Sequence[Profile], difficulty: Di
     if mixture:
         names = tuple(name for name, _ in mixture.shares)
         sentence = f"its scores are a mixture of {_describe_shares(mixture.shares)} plus noise "
-        return Likeness(names, sentence + f"(residual {100 * mixture.residual:.1f}% of the spread)")
+        sentence += f"(residual {100 * mixture.residual:.1f}% of the spread)"
+        return Likeness(names, sentence, tuple(share for _, share in mixture.shares))
     vote = find_vote(target, others, difficulty)
     if vote:
         names = tuple(name for name, _ in vote.shares)
         sentence = f"its decisions are a vote of {_describe_shares(vote.shares)}: "
-        return Likeness(names, sentence + _describe_decisions(vote.comparison))
+        return Likeness(
+            names, sentence + _describe_decisions(vote.comparison), tuple(share for _, share in vote.shares)
+        )
     copied = copied_sections(target, others, difficulty)
     if copied:
         sources = ", ".join(f"{section} from {name}" for section, name in copied.items())
-        return Likeness(tuple(dict.fromkeys(copied.values())), f"its sections are copied: {sources}")
+        names = tuple(dict.fromkeys(copied.values()))
+        return Likeness(names, f"its sections are copied: {sources}", (1 / len(names),) * len(names))
     return None
 
 

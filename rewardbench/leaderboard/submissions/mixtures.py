@@ -17,6 +17,7 @@ from rewardbench.leaderboard.profiles import Profile, ScoreLayout, contrasts, no
 from rewardbench.leaderboard.submissions.similarity import (
     ALIKE,
     MOST_DIFFERING,
+    TYPICAL,
     DecisionComparison,
     Difficulty,
     compare_decisions,
@@ -50,6 +51,7 @@ class Fit:
     picked: tuple[int, ...]
     weights: np.ndarray
     """Weight of each picked column."""
+    target: np.ndarray
     predicted: np.ndarray
     residual: float
     """Root mean square of the smallest residuals, as a share of the standard deviation of the target there."""
@@ -88,16 +90,19 @@ def find_mixture(target: Profile, others: Sequence[Profile]) -> Mixture | None:
     columns = contrasts(forms, layout)[known]
     model_of = np.repeat(np.arange(len(others)), forms.shape[1] // len(others))
     best: Fit | None = None
-    for goal in (target.values, target.normal_scores, increasing_forms(target.values)[1]):
-        fit = fit_weights(contrasts(goal, layout)[known], columns)
-        if fit and MOST_RESIDUAL < fit.residual < WORTH_REFINING:
+    for values in (target.values, target.normal_scores, increasing_forms(target.values)[1]):
+        fit = fit_weights(contrasts(values, layout)[known], columns)
+        if fit and not explains(fit) and fit.residual < WORTH_REFINING:
             fit = _refine(target, forms, known, fit)
-        if fit and (best is None or fit.residual < best.residual):
+        if fit and explains(fit) and (best is None or fit.residual < best.residual):
             best = fit
-    if best is None or best.residual > MOST_RESIDUAL:
-        return None
-    shares = _shares(best, model_of, [other.name for other in others])
-    return Mixture(shares, best.residual) if shares else None
+    shares = _shares(best, model_of, [other.name for other in others]) if best else ()
+    return Mixture(shares, best.residual) if best and shares else None
+
+
+def explains(fit: Fit) -> bool:
+    """Return True if a fit leaves noise only, also for the order of the contrasts."""
+    return fit.residual <= MOST_RESIDUAL and typical_correlation(fit.target, fit.predicted) >= TYPICAL
 
 
 def increasing_forms(values: np.ndarray) -> list[np.ndarray]:
@@ -175,7 +180,7 @@ def fit_weights(target: np.ndarray, columns: np.ndarray, most: int = MOST_COMPON
     predicted = used @ weights
     spread = float(target[fits].std()) or np.inf
     residual = float(np.sqrt(np.mean((target - predicted)[fits] ** 2))) / spread
-    return Fit(tuple(picked), weights, predicted, residual)
+    return Fit(tuple(picked), weights, target, predicted, residual)
 
 
 def _shares(fit: Fit, model_of: np.ndarray, names: Sequence[str]) -> tuple[tuple[str, float], ...]:
@@ -204,7 +209,7 @@ def find_vote(target: Profile, others: Sequence[Profile], difficulty: Difficulty
         decisions = np.sign(np.round(picked @ weights, 9)).astype(np.int8)
         comparison = compare_decisions(target.decisions, decisions, difficulty.logits())
         if best is None or comparison.differing_share < best.comparison.differing_share:
-            scaled = Fit(fit.picked, weights * picked.std(0), fit.predicted, 0.0)
+            scaled = replace(fit, weights=weights * picked.std(0))
             best = Vote(_shares(scaled, np.arange(len(others)), names), comparison)
     return best if best and best.comparison.differing_share <= MOST_DIFFERING else None
 
@@ -212,7 +217,8 @@ def find_vote(target: Profile, others: Sequence[Profile], difficulty: Difficulty
 def _item_margins(profile: Profile) -> np.ndarray:
     """Return the margins of the normal scores: [items]; 0 if unknown."""
     normal = Profile("", profile.layout, profile.normal_scores)
-    return np.nan_to_num(normal.margins)
+    margins: np.ndarray = np.nan_to_num(normal.margins)
+    return margins
 
 
 def _separating_weights(goal: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -229,7 +235,8 @@ def _separating_weights(goal: np.ndarray, columns: np.ndarray) -> np.ndarray:
         weights = np.maximum(weights + step * min(1.0, 5 / (np.abs(step).max() + 1e-12)), 0.0)
         if np.abs(step).max() < 1e-4:
             break
-    return weights / (columns.std(0) + 1e-12)
+    scaled: np.ndarray = weights / (columns.std(0) + 1e-12)
+    return scaled
 
 
 def copied_sections(target: Profile, others: Sequence[Profile], difficulty: Difficulty) -> dict[str, str]:
@@ -260,7 +267,7 @@ def _source_of_section(target: Profile, others: Sequence[Profile], difficulty: D
     alike.sort(key=lambda pair: -pair[0])
     for correlation, other in alike[:3]:
         typical = typical_correlation(target.contrasts[values], other.contrasts[values])
-        if max(correlation, typical) >= ALIKE:
+        if correlation >= ALIKE or typical >= TYPICAL:
             return other.name
     agreement = [(int((target.decisions[items] == other.decisions[items]).sum()), other) for other in others]
     agreement.sort(key=lambda pair: -pair[0])
@@ -274,4 +281,5 @@ def _source_of_section(target: Profile, others: Sequence[Profile], difficulty: D
 
 def _values_in(layout: ScoreLayout, section: int) -> np.ndarray:
     """Return which contrasts are of items in a section: [contrasts]."""
-    return layout.section_of[layout.contrast_item] == section
+    is_inside: np.ndarray = layout.section_of[layout.contrast_item] == section
+    return is_inside

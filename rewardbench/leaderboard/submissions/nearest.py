@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from rewardbench.leaderboard.profiles import Profile
 from rewardbench.leaderboard.sketches import SketchTable
 
+RowsReader = Callable[[slice | Sequence[int]], np.ndarray]
+"""Returns an array of some models: [rows, values]."""
 COPIES = 6
 """Number of models that are chosen by each measure of a copy."""
 SECTION_COPIES = 2
@@ -93,7 +95,7 @@ class _Measures:
         """Return the models whose weighted vote explains the decisions."""
         return self._components(self.decisions, self.table.decisions, is_excluded)
 
-    def _components(self, target: np.ndarray, rows_of, is_excluded: np.ndarray) -> list[int]:  # type: ignore[no-untyped-def]
+    def _components(self, target: np.ndarray, rows_of: RowsReader, is_excluded: np.ndarray) -> list[int]:
         """Return the models chosen one by one by their correlation with what the chosen ones leave unexplained."""
         from scipy.optimize import nnls
 
@@ -128,4 +130,5 @@ def _cohen_kappa(decisions: np.ndarray, signs: np.ndarray, same: np.ndarray, dec
     shares = (decisions > 0).sum(1) / counts
     expected = share * shares + (1 - share) * (1 - shares)
     agreement = same / np.maximum(1, decided)
-    return (agreement - expected) / np.maximum(1e-9, 1 - expected)
+    kappa: np.ndarray = (agreement - expected) / np.maximum(1e-9, 1 - expected)
+    return kappa

@@ -9,7 +9,6 @@ from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.profiles import Profile, layout_of, profile_of
 from rewardbench.leaderboard.refresh import read_board
-from rewardbench.leaderboard.rows import with_known_rules
 from rewardbench.leaderboard.sketches import SketchTable, StoredSketch, table_of, update_sketches
 from rewardbench.leaderboard.submissions.checks import ReviewFinding, are_lookalikes
 from rewardbench.leaderboard.submissions.nearest import nearest_models
@@ -93,7 +92,7 @@ class Peers:
             suite: suite of the submission.
             report: called after each result whose sketch is computed.
         """
-        if len(self.board.of(suite.name)) <= FEW:
+        if len(self.board.of(suite.name)) <= FEW or not layout_of(suite).items:
             return None
         table = self._table(suite, report)
         return Difficulty(table.right_counts, len(table.keys)) if len(table.keys) > FEW else None
@@ -106,9 +105,7 @@ class Peers:
 
     def _profile(self, suite: Suite) -> Profile:
         """Return the profile of the submission."""
-        scored = self.submission.scored
-        scored = with_known_rules(scored, suite.name, suite.revision) or scored
-        return profile_of(scored, layout_of(scored.suite))
+        return profile_of(self.submission.scored, layout_of(suite))
 
     def _nearest(self, rows: Mapping[str, LeaderboardRow], suite: Suite, report: Callable[[], None]) -> list[str]:
         """Return the keys of the rows that are compared exactly."""
@@ -117,10 +114,11 @@ class Peers:
         for row in rows.values():
             if row.model == self.summary["model"] or row.fingerprint == fingerprint:
                 same.append(row.key)
-        if len(rows) <= FEW:
-            return list(rows)
+        profile = self._profile(suite)
+        if len(rows) <= FEW or not profile.layout.items:
+            return list(rows)[: FEW + MOST_UNLIKE]
         table = self._table(suite, report)
-        nearest = nearest_models(self._profile(suite), table, set(table.keys) - rows.keys())
+        nearest = nearest_models(profile, table, set(table.keys) - rows.keys())
         unlike = sorted(rows.keys() - set(table.keys), key=lambda key: -(rows[key].score.value or 0.0))
         return list(dict.fromkeys([*same, *nearest, *unlike[:MOST_UNLIKE]]))
 

@@ -12,7 +12,7 @@ from rewardbench.results.scored import ModelScores
 
 VARIANT = re.compile(
     r"(?:bf16|fp?16|fp?32|fp8|bfloat16|float(?:16|32)|nf4|int[248]|w\da\d+|[2-8]bit|awq|gptq|gguf|quant(?:i[sz]ed)?"
-    r"|q\d\w*|(?:step|steps|ckpt|checkpoint|epoch|iter|seed|run|s|v|e)?\d*(?:\.\d+)?[bmk]?|last|final)"
+    r"|q\d\w*|(?:steps?|ckpt|checkpoint|epochs?|iter|seed|run|lr|bs|wd|beta|share|s|v|e|c)?\d*(?:\.\d+)?[bmk]?|last|final)"
 )
 """A part of a name that distinguishes variants of a model: its dtype, step, epoch, seed, size or version."""
 

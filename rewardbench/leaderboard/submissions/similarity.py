@@ -8,7 +8,7 @@ accuracy on items of this difficulty: so accurate models, which have few mistake
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,10 +17,14 @@ from rewardbench.leaderboard.profiles import Profile, ScoreLayout
 
 ALIKE = 0.99
 """Minimum correlation of the contrasts of two copies. Noise of 10% of the standard deviation leaves .995."""
+TYPICAL = 0.995
+"""Minimum typical correlation of the contrasts of a copy of which some items were altered, and of a mixture."""
 MOST_DIFFERING = 0.1
 """Maximum share of the expected differences between the decisions of two copies (upper 95% confidence limit)."""
 MOST_LOST = 0.06
 """Maximum share of the expected losses of a copy whose mistakes were corrected (upper 95% confidence limit)."""
+LEAST_RANK = 0.38
+"""Minimum mean rank of the margins of corrected mistakes, see `DecisionComparison.gained_rank`."""
 FEWEST = 20
 """Minimum number of shared items."""
 MEDIAN_OF_NORMAL = 0.6745
@@ -69,6 +73,11 @@ class DecisionComparison:
     expected_lost: float
     gained: int
     """Number of items that only the first model decides rightly."""
+    gained_rank: float = 0.0
+    """Mean rank, from 0 to 1, of the margins of gained items among those that the second model decides wrongly.
+
+    A better model of one family gains items with small margins; mistakes that are corrected at random have .5.
+    """
 
     @cached_property
     def differing_share(self) -> float:
@@ -120,7 +129,20 @@ def resemble(target: Profile, other: Profile, difficulty: Difficulty) -> Resembl
     typical = typical_correlation(contrasts, other_contrasts)
     unsigned = rank_correlation(np.abs(contrasts), np.abs(other_contrasts))
     decisions = compare_decisions(target.decisions, other.decisions, difficulty.logits(other))
+    decisions = replace(decisions, gained_rank=_gained_rank(target, other))
     return Resemblance(correlation, typical, unsigned, decisions)
+
+
+def _gained_rank(target: Profile, other: Profile) -> float:
+    """Return the mean rank of the margins of gained items, see `DecisionComparison`; 0 if there are none."""
+    from scipy.stats import rankdata
+
+    wrong = other.decisions < 0
+    gained = target.decisions[wrong] > 0
+    if not gained.any():
+        return 0.0
+    ranks = rankdata(np.abs(other.margins[wrong])) / wrong.sum()
+    return float(ranks[gained].mean())
 
 
 def pearson(first: np.ndarray, second: np.ndarray) -> float:
@@ -160,7 +182,9 @@ def signed_normal_scores(values: np.ndarray) -> np.ndarray:
     from scipy.special import ndtri
     from scipy.stats import rankdata
 
-    return np.sign(values) * ndtri((1 + rankdata(np.abs(values)) / (len(values) + 1)) / 2)
+    shares = rankdata(np.abs(values)) / (len(values) + 1)
+    scores: np.ndarray = np.sign(values) * ndtri((1 + shares) / 2)
+    return scores
 
 
 def compare_decisions(target: np.ndarray, other: np.ndarray, logits: np.ndarray) -> DecisionComparison:

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from repository import ROOT
 
-from rewardbench.leaderboard.profiles import Profile, layout_of
+from rewardbench.leaderboard.profiles import Profile, layout_of, profile_of
 from rewardbench.leaderboard.submissions.consistency import LEAST_CONSISTENT, consistency
 from rewardbench.leaderboard.submissions.copies import likenesses_of
 from rewardbench.leaderboard.submissions.mixtures import find_mixture
 from rewardbench.leaderboard.submissions.similarity import difficulty_of
-from rewardbench.results.scored import read_scored
+from rewardbench.results.scored import ModelScores, read_scored
 from rewardbench.suites import load_embedded
+from rewardbench.types import ItemScores
 
 SUITE = load_embedded("core")
 LAYOUT = layout_of(SUITE)
@@ -48,7 +49,7 @@ def forged(board, forge, seed, count):
 
 def sources(board, target):
     """Return the names of the models that a result resembles."""
-    return {name for names, _ in board.likenesses(target) for name in names}
+    return {name for likeness in board.likenesses(target) for name in likeness.names}
 
 
 COPIES = [
@@ -159,3 +160,25 @@ def test_too_few_items_are_never_flagged():
     values = np.concatenate([item_scores.scores for item_scores in scored.items[:15]])
     few = Profile("org/few", layout, values)
     assert likenesses_of(few, [Profile("org/same", layout, values)], difficulty_of([few], layout)) == []
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["constant", "unknown", "one known", "infinite", "huge", "two values", "few known"])
+def test_degenerate_scores_are_compared_without_an_error(board, kind):
+    chance = np.random.default_rng(0)
+    size = len(LAYOUT.item_of)
+    scores = {
+        "constant": np.ones(size),
+        "unknown": np.full(size, np.nan),
+        "one known": np.where(np.arange(size) == 5, 1.0, np.nan),
+        "infinite": np.where(chance.random(size) < 0.5, np.inf, -np.inf),
+        "huge": 1e300 * chance.standard_normal(size),
+        "two values": np.round(chance.random(size)),
+        "few known": np.where(np.arange(size) < 100, chance.random(size), np.nan),
+    }[kind]
+    ends = np.append(LAYOUT.starts[1:], size)
+    items = []
+    for item, start, end in zip(LAYOUT.items, LAYOUT.starts, ends, strict=True):
+        items.append(ItemScores(item.id, tuple(map(float, scores[start:end]))))
+    target = profile_of(ModelScores("forger/forged", SUITE, tuple(items), ROOT), LAYOUT)
+    assert [likeness for likeness in board.likenesses(target) if likeness.names] == []
