@@ -264,7 +264,7 @@ def _word_models(items: Sequence[Item], folder: ScoreFolder) -> None:
     for strength in (0.1, 1.0, 10.0):
         for seed in range(SEEDS):
             for share in (50, 90):
-                name = f"words/c{strength:g}-seed{seed}-share{share}"
+                name = f"words/linear-c{strength:g}-seed{seed}-share{share}"
                 folder.save(name, _linear(features, items, strength, seed, share / 100))
     reduced = TruncatedSVD(256, random_state=0).fit_transform(features)
     reduced = (reduced - reduced.mean(0)) / (reduced.std(0) + 1e-6)
