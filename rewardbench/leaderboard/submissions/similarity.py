@@ -27,6 +27,8 @@ LEAST_RANK = 0.38
 """Minimum mean rank of the margins of corrected mistakes, see `DecisionComparison.gained_rank`."""
 FEWEST = 20
 """Minimum number of shared items."""
+LEAST_DISTINCT = 0.25
+"""Minimum share of distinct values in arrays whose typical correlation is computed."""
 MEDIAN_OF_NORMAL = 0.6745
 """Median of the absolute value of a standard normal variable."""
 
@@ -163,10 +165,12 @@ def typical_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Return the correlation of normal variables whose median difference is that of two arrays, from -1 to 1.
 
     The arrays are replaced by the signed normal scores of their absolute values, so that large values do not dominate.
-    Values that are 0 in both are left out.
+    Values that are 0 in both are left out. It is 0 if one has few distinct values, as the ratings of a judge: equal
+    values mean little there.
     """
     used = (first != 0) | (second != 0)
-    if used.sum() < FEWEST:
+    distinct = min(len(np.unique(first[used].round(9))), len(np.unique(second[used].round(9))))
+    if used.sum() < FEWEST or distinct < LEAST_DISTINCT * used.sum():
         return 0.0
     differences = np.abs(signed_normal_scores(first[used]) - signed_normal_scores(second[used]))
     spread = float(np.median(differences)) / MEDIAN_OF_NORMAL

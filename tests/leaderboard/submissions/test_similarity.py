@@ -95,6 +95,7 @@ def test_honest_models_are_not_flagged(board):
         assert board.likenesses(profile) == [], name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suite", "count"), [("core-style", 5), ("core-hard", 5)])
 def test_demo_models_of_other_suites_are_not_flagged(scripts, suite, count):
     layout = layout_of(load_embedded(suite))
@@ -151,6 +152,18 @@ def test_accurate_judges_are_not_flagged_as_copies():
     copy = Profile("lab/copy", LAYOUT, judges[0].values)
     (likeness,) = likenesses_of(copy, judges, difficulty_of(judges, LAYOUT))
     assert likeness.names == ("org/judge0",)
+
+
+def test_ratings_of_judges_are_not_flagged_as_copies():
+    chance = np.random.default_rng(5)
+    merit = 1.5 * LAYOUT.is_right + chance.standard_normal(len(LAYOUT.item_of))
+    judges = []
+    for n in range(6):
+        ratings = np.clip(np.round(5 + 2 * merit + chance.standard_normal(len(merit))), 1, 10)
+        judges.append(Profile(f"org{n}/judge", LAYOUT, ratings))
+    for judge in judges:
+        others = [other for other in judges if other is not judge]
+        assert likenesses_of(judge, others, difficulty_of(others, LAYOUT)) == []
 
 
 def test_too_few_items_are_never_flagged():
