@@ -180,6 +180,7 @@ def index_command(
     """
     from dataclasses import asdict
 
+    from rewardbench.leaderboard.sketches import publish_sketches
     from rewardbench.leaderboard.types import format_rank
     from rewardbench.store.local import INDEX
 
@@ -189,6 +190,7 @@ def index_command(
         raise InputError(board.offline)
     for path in opened.indexes()[:1]:
         opened.save(INDEX, path.read_bytes(), "Update the index")
+    publish_sketches(opened, board.rows)
     ranked: list[LeaderboardRow] = []
     for suite in board.suites:
         for protocol in board.protocols(suite):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rewardbench import results
 from rewardbench.errors import InputError
+from rewardbench.results import stated
 from rewardbench.results.judges import protocol_of
 from rewardbench.results.read import read_step_scores
 from rewardbench.results.remote import local_result
@@ -57,6 +58,10 @@ class ModelScores:
     """Kind of model that the file states; empty if it states none."""
     protocol: str = ""
     """Protocol of a judge; empty for other models."""
+    weights: str = ""
+    """Commit of the weights, or their SHA-256, as stated; empty if unknown."""
+    base_model: str = ""
+    """Model from which it was trained, as stated; empty if unknown."""
 
     @property
     def knows_suite(self) -> bool:
@@ -125,7 +130,8 @@ def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject], rep
                 step_scores=step_scores,
             )
         )
-    fingerprint = object_field(summary, "manifest").get("fingerprint_sha256")
+    manifest = object_field(summary, "manifest")
+    fingerprint = manifest.get("fingerprint_sha256")
     return ModelScores(
         model=str(summary.get("model") or path.stem.removesuffix("_outputs")),
         suite=_to_suite(summary, items),
@@ -134,7 +140,9 @@ def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject], rep
         fingerprint=fingerprint if isinstance(fingerprint, str) else "",
         chat_template=template if isinstance(template := summary.get("chat_template"), str) else None,
         model_type=str(summary.get("model_type") or ""),
-        protocol=protocol_of(object_field(summary, "manifest")),
+        protocol=protocol_of(manifest),
+        weights=stated.weights_of(manifest),
+        base_model=stated.plain_name(object_field(manifest, "model").get("base_model")),
     )
 
 
@@ -323,9 +331,9 @@ def _read_first_error(row: JsonObject, num_completions: int) -> int | None:
 
 def _to_suite(summary: JsonObject, items: Sequence[Item]) -> Suite:
     """Return the suite of some items, with the rules of the summary, or of the published suite with their subsets."""
-    stated = object_field(summary, "manifest").get("suite")
-    if isinstance(stated, Mapping) and "rules" in stated:
-        record = RulesRecord.model_validate(stated)
+    described = object_field(summary, "manifest").get("suite")
+    if isinstance(described, Mapping) and "rules" in described:
+        record = RulesRecord.model_validate(described)
         return Suite(
             name=str(summary["suite"]),
             revision=str(summary["revision"]),
@@ -335,7 +343,7 @@ def _to_suite(summary: JsonObject, items: Sequence[Item]) -> Suite:
             headline=record.headline,
             cluster_by=record.cluster_by,
             breakdowns=record.breakdowns,
-            source=str(stated.get("source") or ""),
+            source=str(described.get("source") or ""),
         )
     revision = f"{UNKNOWN_SUITE}{hash_of_ids(items)}"
     subsets = {item.subset for item in items}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeGuard
 
@@ -46,6 +47,19 @@ def is_model_type(value: object) -> bool:
     (True, False)
     """
     return isinstance(value, str) and value in MODEL_TYPES
+
+
+def weights_of(manifest: Mapping[str, object]) -> str:
+    """Return the commit or the SHA-256 of the weights that a manifest states; empty if it states none.
+
+    >>> weights_of({"fingerprint": {"weights": {"commit": 40 * "a"}}})[:4], weights_of({"fingerprint": []})
+    ('aaaa', '')
+    """
+    fingerprint = manifest.get("fingerprint")
+    weights = fingerprint.get("weights") if isinstance(fingerprint, dict) else None
+    if not isinstance(weights, dict):
+        return ""
+    return next((value for name in ("commit", "sha256") if is_digest(value := weights.get(name))), "")
 
 
 def is_license(value: object) -> bool:

@@ -54,6 +54,9 @@ class Store(Protocol):
     def remember(self, index: bytes) -> None:
         """Save an index on this machine."""
 
+    def machine_path(self, name: str) -> Path | None:
+        """Return the path of a file about the store on this machine, outside the store; None if there is no folder."""
+
     def list(self) -> list[str]:
         """Return the keys of all results, sorted."""
 

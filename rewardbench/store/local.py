@@ -25,7 +25,7 @@ from rewardbench.types import Result, Suite
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 _LONGEST_NAME = 120
 INDEX = "index.parquet"
-RESERVED = ("index", "verdicts", "readme")
+RESERVED = ("index", "sketches", "verdicts", "readme")
 DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 """Names that Windows reserves for devices, in any case and with any extension."""
 MOST_SUMMARY = 256 * 2**10
@@ -206,6 +206,13 @@ class LocalStore:
             _index_hashes[self._name()] = digest
             if digest != self._recorded_hash():
                 write_whole(self._record(), digest)
+
+    def machine_path(self, name: str) -> Path | None:
+        """Return the path of a file about the store on this machine, outside the store; None if there is no folder."""
+        try:
+            return default_path().with_name("indexes") / f"{self._name()}.{name}"
+        except InputError:
+            return None
 
     def _name(self) -> str:
         return hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:32]

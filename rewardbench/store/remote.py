@@ -57,3 +57,8 @@ class RemoteStore(ABC):
         """Save an index on this machine; `save` writes it to the store."""
         with suppress(InputError):
             write_whole(self._local_index(), index)
+
+    def machine_path(self, name: str) -> Path | None:
+        """Return the path of a file about the store on this machine, outside the store; None if there is no folder."""
+        path = self._local_index()
+        return path.with_name(path.name.removesuffix(INDEX) + name)

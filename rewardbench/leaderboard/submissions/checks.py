@@ -10,19 +10,14 @@ from typing import Literal, TypeGuard
 
 from rewardbench import metrics, results
 from rewardbench.engine.loop import score
+from rewardbench.leaderboard.profiles import layout_of, profile_of
 from rewardbench.leaderboard.rows import TOLERANCE
 from rewardbench.leaderboard.submissions.bounded import check_answers
+from rewardbench.leaderboard.submissions.consistency import LEAST_CONSISTENT, consistency
+from rewardbench.leaderboard.submissions.copies import find_likeness
 from rewardbench.leaderboard.submissions.fields import BASELINE_NAMES, SubmittedManifest, SubmittedSummary
 from rewardbench.leaderboard.submissions.reparse import check_facts, has_answers, known_protocol
-from rewardbench.leaderboard.submissions.similarity import (
-    ALIKE,
-    SAME_MISTAKES,
-    Margins,
-    correlation,
-    find_mixture,
-    margins_of,
-    shared_mistakes,
-)
+from rewardbench.leaderboard.submissions.similarity import Difficulty
 from rewardbench.leaderboard.submissions.submission import Submission
 from rewardbench.models.fingerprint import digest
 from rewardbench.results import SummaryJson, object_field, stated
@@ -32,7 +27,7 @@ from rewardbench.scorers.baselines import Baseline
 from rewardbench.scorers.judge.protocols import JudgeProtocol
 from rewardbench.types import Suite
 
-Kind = Literal["refused", "flagged"]
+Kind = Literal["refused", "flagged", "noted"]
 
 
 @dataclass(frozen=True)
@@ -40,14 +35,18 @@ class ReviewFinding:
     """A problem of a submission."""
 
     kind: Kind
-    """Refused if the result cannot be right, flagged if a maintainer has to decide."""
+    """Refused if the result cannot be right, flagged if a maintainer has to decide, noted if nobody has to."""
     message: str
     until_rerun: bool = False
     """Whether a re-run that agrees resolves it."""
 
 
 def check(
-    submission: Submission, suite: Suite, others: Iterable[ModelScores] = (), names: Iterable[str] = ()
+    submission: Submission,
+    suite: Suite,
+    others: Iterable[ModelScores] = (),
+    names: Iterable[str] = (),
+    difficulty: Difficulty | None = None,
 ) -> list[ReviewFinding]:
     """Return the problems of a submission: of its fields, else of its suite, else of its items and figures.
 
@@ -56,6 +55,7 @@ def check(
         suite: the suite in its current revision.
         others: results of the same suite, which it may be copied from.
         names: names of the models in the store.
+        difficulty: difficulty of the items for all stored models; by default for the others.
 
     Raises:
         InputError: if its scores cannot be read.
@@ -74,11 +74,12 @@ def check(
         reasons += check_answers(submission.path)
     doubts = [
         *_check_judge(submission.record, protocol),
-        *_find_copies(summary.manifest, scored, others),
         *_find_lookalikes(summary.model, names),
         *_check_size(summary),
     ]
-    return _findings("refused", reasons) + _findings("flagged", doubts)
+    copies = list(_find_copies(summary.manifest, scored, suite, list(others), difficulty))
+    inconsistent = list(_check_consistency(summary, scored, suite))
+    return _findings("refused", reasons) + copies + inconsistent + _findings("flagged", doubts)
 
 
 def _findings(kind: Kind, messages: Iterable[str]) -> list[ReviewFinding]:
@@ -301,38 +302,49 @@ def _check_fingerprint(manifest: SubmittedManifest) -> Iterator[str]:
         yield "its fingerprint_sha256 does not match its fingerprint"
 
 
-def _find_copies(manifest: SubmittedManifest, scored: ModelScores, others: Iterable[ModelScores]) -> Iterator[str]:
-    """Yield which models the scores may be copied from, and which have the same name or fingerprint."""
-    fingerprint = manifest.fingerprint_sha256
-    margins = margins_of(scored)
-    other_margins: list[tuple[str, Margins]] = []
-    is_copy = False
+def _find_copies(
+    manifest: SubmittedManifest,
+    scored: ModelScores,
+    suite: Suite,
+    others: Sequence[ModelScores],
+    difficulty: Difficulty | None,
+) -> Iterator[ReviewFinding]:
+    """Yield which models the scores may be made from, and which have the same name or fingerprint.
+
+    A likeness that a stated relation explains, such as that of two quantisations, is noted but not flagged.
+    """
+    fingerprint, members = manifest.fingerprint_sha256, manifest.fingerprint.get("members")
+    likenesses = find_likeness(scored, suite, others, members if isinstance(members, list) else (), difficulty)
+    alike = {name for likeness in likenesses for name in likeness.names}
+    same: set[str] = set()
     for other in others:
-        known = margins_of(other)
-        other_margins.append((other.model, known))
-        likeness = _describe_likeness(margins, known, other.model)
-        is_copy = is_copy or bool(likeness)
         if fingerprint and fingerprint == other.fingerprint:
-            difference = "and the same scores" if likeness else "but other scores"
-            yield f"it has the fingerprint of {other.model}, which is in the store, {difference}"
+            difference = "and the same scores" if other.model in alike else "but other scores"
+            same.add(other.model)
+            yield ReviewFinding(
+                "flagged", f"it has the fingerprint of {other.model}, which is in the store, {difference}"
+            )
         elif other.model == scored.model and other.protocol == scored.protocol:
-            yield f"the store has another model named {other.model}"
-        elif likeness:
-            yield likeness
-    mixture = None if is_copy else find_mixture(margins, other_margins)
-    if mixture:
-        components = " and ".join(f"{100 * share:.0f}% {name}" for name, share in mixture.shares[:4])
-        residual = 100 * mixture.residual
-        yield f"its scores are a mixture of {components} plus noise (residual {residual:.1f}% of the spread)"
+            same.add(other.model)
+            yield ReviewFinding("flagged", f"the store has another model named {other.model}")
+    for likeness in likenesses:
+        if likeness.relation:
+            yield ReviewFinding("noted", f"{likeness.sentence}, {likeness.relation}")
+        elif not set(likeness.names) <= same:
+            yield ReviewFinding("flagged", likeness.sentence)
 
 
-def _describe_likeness(margins: Margins, known: Margins, name: str) -> str:
-    """Return how a model is more alike to a known one than separately trained models are; empty if it is not."""
-    if (alike := correlation(margins, known)) >= ALIKE:
-        return f"its scores are those of {name} plus noise (correlation {alike:.5f})"
-    if (alike := shared_mistakes(margins, known)) >= SAME_MISTAKES:
-        return f"its mistakes are those of {name} (at least {100 * alike:.0f}% of them are shared)"
-    return ""
+def _check_consistency(summary: SubmittedSummary, scored: ModelScores, suite: Suite) -> Iterator[ReviewFinding]:
+    """Yield whether the scores depend on no text, as random numbers and numbers made from the labels do."""
+    if summary.model_type == "Baseline":
+        return
+    value = consistency(profile_of(scored, layout_of(suite)), suite)
+    if value is not None and value < LEAST_CONSISTENT:
+        message = (
+            "its scores depend on no text: items with the same responses and nearly the same prompt have unrelated "
+            f"mean scores (correlation {value:.2f}; those of models have at least .5)"
+        )
+        yield ReviewFinding("flagged", message, until_rerun=True)
 
 
 def _check_size(summary: SubmittedSummary) -> Iterator[str]:
@@ -373,4 +385,4 @@ def verdict_of(findings: Sequence[ReviewFinding]) -> str:
     ('flagged', 'passed')
     """
     kinds = {finding.kind for finding in findings}
-    return "refused" if "refused" in kinds else "flagged" if kinds else "passed"
+    return "refused" if "refused" in kinds else "flagged" if "flagged" in kinds else "passed"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-
-import numpy as np
 
 from rewardbench import results
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.profiles import Profile, layout_of, profile_of
 from rewardbench.leaderboard.refresh import read_board
-from rewardbench.leaderboard.rows import item_credits, with_known_rules
+from rewardbench.leaderboard.sketches import SketchTable, StoredSketch, table_of, update_sketches
 from rewardbench.leaderboard.submissions.checks import ReviewFinding, are_lookalikes
+from rewardbench.leaderboard.submissions.nearest import nearest_models
+from rewardbench.leaderboard.submissions.similarity import Difficulty
 from rewardbench.leaderboard.submissions.submission import Submission
 from rewardbench.leaderboard.types import LeaderboardRow
 from rewardbench.results import JsonObject
@@ -23,8 +24,10 @@ from rewardbench.store.local import keys_of
 from rewardbench.store.verdicts import summary_hash
 from rewardbench.types import Suite
 
-NEAREST = 64
-"""Maximum number of models whose scores are read: those with the most shared mistakes, according to the index."""
+FEW = 24
+"""Maximum number of results that are all compared exactly, without sketches."""
+MOST_UNLIKE = 16
+"""Maximum number of results of other items, such as those of an earlier revision, that are compared: the best."""
 MOST_FIELDS = 8
 """Maximum number of changed fields that are named."""
 
@@ -44,7 +47,8 @@ class Peers:
     def __init__(self, store: Store, submission: Submission, save_index: bool = True) -> None:
         self.store, self.submission = store, submission
         self.summary = submission.record
-        self.board, self._read_credits = read_board(store, save=save_index)
+        self.board, _ = read_board(store, save=save_index)
+        self._sketches: list[StoredSketch] | None = None
         if self.board.offline:
             raise InputError(f"The current results are unknown: {self.board.offline}")
         self.stored_row = self._find_stored_row()
@@ -63,49 +67,60 @@ class Peers:
         """The names of all models, and the keys of files that have no row."""
         return [*(row.model for row in self.board.rows), *self.board.skipped]
 
-    def others(self, suite: Suite) -> Iterator[ModelScores]:
-        """Yield the results of a suite that the submission may be copied from.
+    def others(self, suite: Suite, report: Callable[[], None] = lambda: None) -> Iterator[ModelScores]:
+        """Yield the results of a suite that the submission may be made from, chosen by their sketches.
 
-        They have the same fingerprint or name, or the most mistakes in common. If the submission is in the store
-        already, results that were added later are left out.
+        Those of the same name or fingerprint are among them, and some of other items, such as an earlier revision. If
+        the submission is in the store already, results that were added later are left out.
+
+        Args:
+            suite: suite of the submission.
+            report: called after each result whose sketch is computed.
         """
-        rows: list[LeaderboardRow] = []
+        rows: dict[str, LeaderboardRow] = {}
         for row in self.board.of(suite.name):
             if row.ids and row is not self.stored_row and not self._is_later(row):
-                rows.append(row)
-        for row in self._nearest(rows, suite):
+                rows[row.key] = row
+        for key in self._nearest(rows, suite, report):
             with suppress(InputError):  # a damaged result must not block submissions
-                yield read_scored(self.store.path(row.key))
+                yield read_scored(self.store.path(key))
 
-    def _nearest(self, rows: Sequence[LeaderboardRow], suite: Suite) -> Sequence[LeaderboardRow]:
-        """Return the rows with the most mistakes in common, the same name or fingerprint, or another revision."""
-        scored = with_known_rules(self.submission.scored, suite.name, suite.revision)
-        comparable = [row for row in rows if row.revision == suite.revision]
-        if scored is None or len(comparable) <= NEAREST:
-            return rows
-        shared = self._shared_mistakes(scored, comparable)
-        nearest = sorted(shared, key=lambda key: -shared[key])[:NEAREST]
+    def difficulty(self, suite: Suite, report: Callable[[], None] = lambda: None) -> Difficulty | None:
+        """Return the difficulty of the items for all stored models; None if few have these items.
+
+        Args:
+            suite: suite of the submission.
+            report: called after each result whose sketch is computed.
+        """
+        if len(self.board.of(suite.name)) <= FEW or not layout_of(suite).items:
+            return None
+        table = self._table(suite, report)
+        return Difficulty(table.right_counts, len(table.keys)) if len(table.keys) > FEW else None
+
+    def _table(self, suite: Suite, report: Callable[[], None]) -> SketchTable:
+        """Return the sketches of the results of the same items."""
+        if self._sketches is None:
+            self._sketches = update_sketches(self.store, self.board.rows, suite.name, report)
+        return table_of(self._sketches, self._profile(suite).layout)
+
+    def _profile(self, suite: Suite) -> Profile:
+        """Return the profile of the submission."""
+        return profile_of(self.submission.scored, layout_of(suite))
+
+    def _nearest(self, rows: Mapping[str, LeaderboardRow], suite: Suite, report: Callable[[], None]) -> list[str]:
+        """Return the keys of the rows that are compared exactly."""
+        same: list[str] = []
         fingerprint = self.submission.fingerprint_hash
-        selected: list[LeaderboardRow] = []
-        for row in rows:
-            same_model = row.model == self.summary["model"] or row.fingerprint == fingerprint
-            if same_model or row.key in nearest or row.revision != suite.revision:
-                selected.append(row)
-        return selected
-
-    def _shared_mistakes(self, scored: ModelScores, rows: Sequence[LeaderboardRow]) -> dict[str, float]:
-        """Return the share of mistakes that the submission has in common with each row, by key."""
-        mistakes = 1 - np.array(item_credits(scored))
-        credits = self._read_credits([row.key for row in rows])
-        shared: dict[str, float] = {}
-        for row in rows:
-            known = 1 - np.array(credits[row.key].by_item)
-            if known.shape != mistakes.shape:
-                shared[row.key] = 0.0
-                continue
-            either = np.maximum(known, mistakes).sum()
-            shared[row.key] = float(np.minimum(known, mistakes).sum() / either) if either else 1.0
-        return shared
+        for row in rows.values():
+            if row.model == self.summary["model"] or row.fingerprint == fingerprint:
+                same.append(row.key)
+        profile = self._profile(suite)
+        if len(rows) <= FEW or not profile.layout.items:
+            return list(rows)[: FEW + MOST_UNLIKE]
+        table = self._table(suite, report)
+        nearest = nearest_models(profile, table, set(table.keys) - rows.keys())
+        unlike = sorted(rows.keys() - set(table.keys), key=lambda key: -(rows[key].score.value or 0.0))
+        return list(dict.fromkeys([*same, *nearest, *unlike[:MOST_UNLIKE]]))
 
     def changes(self, key: str = "") -> Iterator[ReviewFinding]:
         """Yield which stored results the submission would replace or look like; only a maintainer may allow it.

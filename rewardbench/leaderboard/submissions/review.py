@@ -18,6 +18,7 @@ from rewardbench.engine.loop import score
 from rewardbench.engine.noise import is_exact
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import refresh
+from rewardbench.leaderboard.sketches import publish_sketches
 from rewardbench.leaderboard.submissions.bounded import pack_untrusted
 from rewardbench.leaderboard.submissions.checks import ReviewFinding, check, verdict_of
 from rewardbench.leaderboard.submissions.fresh_gap import find_gap, gap_figures, measure_gap
@@ -170,11 +171,12 @@ def _findings(
     """
     sources: list[Iterator[ModelScores]] = []
     if peers:
-        sources.append(peers.others(suite))
+        sources.append(peers.others(suite, before_each))
     if pull:
         sources.append(earlier_pulls(*pull, suite.name))
     others = _with_callback(chain.from_iterable(sources), before_each)
-    findings = check(submission, suite, others, peers.names if peers else ())
+    difficulty = peers.difficulty(suite, before_each) if peers else None
+    findings = check(submission, suite, others, peers.names if peers else (), difficulty)
     yield from findings
     if peers is None or verdict_of(findings) == "refused":
         return
@@ -360,6 +362,7 @@ def merge(source: SubmissionSource, review: Review, replace: bool = False) -> st
     entry = read_entry(submission.path, submission.record)
     (key,) = store.add([entry], f"Add {review.key} (pull request {number})", replace)
     store.close(number, merge_comment(key))
-    refresh(store)
+    board = refresh(store)
     store.save(INDEX, store.indexes()[0].read_bytes(), "Update the index")
+    publish_sketches(store, board.rows)
     return f"{HUB}{name}"

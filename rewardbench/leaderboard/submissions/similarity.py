@@ -1,151 +1,232 @@
-"""Detect scores that were made from those of other models: by their margins, by their mistakes, and as mixtures.
+"""Measure how alike the scores of two models are, beyond what honest models are.
 
-The margin of an item is the score of the right completion minus that of the best wrong one. Separately trained models
-differ in their margins, and above all in the items that they get wrong. The thresholds below do not flag honest models,
-also not checkpoints of one run: tests/leaderboard/submissions/test_similarity.py measures this.
+A copy is noticed by its contrasts (how much it prefers one completion of an item to another), or by its decisions if
+only these were copied. Honest models differ in both, also seeds of one recipe: scripts/copy_detection measures the
+rates. Decisions are judged by how many differ, compared with the number expected of independent models of the same
+accuracy on items of this difficulty: so accurate models, which have few mistakes, need more agreement to be noticed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from rewardbench.metrics.credit import margin
-from rewardbench.results.scored import ModelScores
+from rewardbench.leaderboard.profiles import Profile, ScoreLayout
 
 ALIKE = 0.99
-"""Minimum correlation of the margins of two copies. Noise of 10% of the standard deviation leaves .995."""
-SAME_MISTAKES = 0.85
-"""Minimum share of mistakes that two copies have in common (lower 95% confidence limit)."""
-MOST_RESIDUAL = 0.09
-"""Maximum residual of a mixture: root mean square, as a share of the standard deviation of the margins."""
-LEAST_SHARE = 0.05
-"""Minimum share of a model that is named as a component of a mixture."""
-FEWEST, FEWEST_MIXED = 20, 300
-"""Minimum number of shared items of a pair, and of a mixture."""
-TRIMMED = 0.75
-"""Share of the items, those with the smallest residuals, that a mixture is fitted to: others may be manipulated."""
-Z = 1.96
-
-Margins = Mapping[str, float]
+"""Minimum correlation of the contrasts of two copies. Noise of 10% of the standard deviation leaves .995."""
+TYPICAL = 0.995
+"""Minimum typical correlation of the contrasts of a copy of which some items were altered, and of a mixture."""
+MOST_DIFFERING = 0.1
+"""Maximum share of the expected differences between the decisions of two copies (upper 95% confidence limit)."""
+MOST_LOST = 0.06
+"""Maximum share of the expected losses of a copy whose mistakes were corrected (upper 95% confidence limit)."""
+LEAST_RANK = 0.38
+"""Minimum mean rank of the margins of corrected mistakes, see `DecisionComparison.gained_rank`."""
+FEWEST = 20
+"""Minimum number of shared items."""
+LEAST_DISTINCT = 0.25
+"""Minimum share of distinct values in arrays whose typical correlation is computed."""
+MEDIAN_OF_NORMAL = 0.6745
+"""Median of the absolute value of a standard normal variable."""
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """A weighted sum of the margins of other models."""
+class Difficulty:
+    """How many models decide each item rightly."""
 
-    shares: tuple[tuple[str, float], ...]
-    """Name and share of each component, the largest first."""
-    residual: float
-    """Root mean square of the residuals, as a share of the standard deviation of the margins."""
+    right: np.ndarray
+    """Number of models that are right: [items]."""
+    models: int
+
+    def logits(self, *excluded: Profile) -> np.ndarray:
+        """Return the log-odds of a right decision of each item, without some models; 0 if few models are known."""
+        right, models = self.right.astype(float), self.models
+        for profile in excluded:
+            right = right - (profile.decisions > 0)
+            models -= 1
+        if models < 4:
+            return np.zeros(len(right))
+        share = np.clip((right + 1) / (models + 2), 0.5 / (models + 2), 1 - 0.5 / (models + 2))
+        return np.log(share / (1 - share))
 
 
-def resemblance(scored: ModelScores, other: ModelScores) -> float:
-    """Return the correlation of the margins of two models, or of their ranks if that is higher, from -1 to 1.
+def difficulty_of(profiles: list[Profile], layout: ScoreLayout) -> Difficulty:
+    """Return the difficulty of the items for some models."""
+    right = np.zeros(len(layout.items))
+    for profile in profiles:
+        right += profile.decisions > 0
+    return Difficulty(right, len(profiles))
 
-    It does not change if scores are shifted or scaled; that of ranks does not change under any increasing function of
-    the margins. It is 0 if the models share fewer than 20 scored items.
+
+@dataclass(frozen=True)
+class DecisionComparison:
+    """How many decisions of two models differ, among the items that both decide without a tie."""
+
+    items: int
+    differing: int
+    """Number of items that the models decide differently."""
+    expected_differing: float
+    """The same of independent models of this accuracy on these items."""
+    lost: int
+    """Number of items that only the second model decides rightly."""
+    expected_lost: float
+    gained: int
+    """Number of items that only the first model decides rightly."""
+    gained_rank: float = 0.0
+    """Mean rank, from 0 to 1, of the margins of gained items among those that the second model decides wrongly.
+
+    A better model of one family gains items with small margins; mistakes that are corrected at random have .5.
     """
-    return correlation(margins_of(scored), margins_of(other))
+
+    @cached_property
+    def differing_share(self) -> float:
+        """Share of the expected differences (upper 95% confidence limit)."""
+        return upper_limit(self.differing) / self.expected_differing if self.expected_differing > 0 else np.inf
+
+    @cached_property
+    def lost_share(self) -> float:
+        """Share of the expected losses (upper 95% confidence limit)."""
+        return upper_limit(self.lost) / self.expected_lost if self.expected_lost > 0 else np.inf
 
 
-def margins_of(scored: ModelScores) -> dict[str, float]:
-    """Return the finite margins of a result by item id; items without a preference have none."""
-    margins: dict[str, float] = {}
-    for item, item_scores in zip(scored.suite.items, scored.items, strict=True):
-        if item.has_preference:
-            value = margin(item, item_scores.scores)
-            if np.isfinite(value):
-                margins[item.id] = value
-    return margins
+@dataclass(frozen=True)
+class Resemblance:
+    """How alike two models are."""
+
+    correlation: float
+    """Correlation of the contrasts, of the scores or of the normal scores, whichever is higher."""
+    typical: float
+    """Correlation that the median difference of the contrasts corresponds to: some altered items do not change it."""
+    unsigned: float
+    """Rank correlation of the absolute contrasts, which does not change if completions of an item swap their scores."""
+    decisions: DecisionComparison
 
 
-def correlation(margins: Margins, other: Margins) -> float:
-    """Return the correlation of margins, or of their ranks if that is higher; 0 if too few items are shared."""
-    from scipy.stats import rankdata
+def upper_limit(count: int) -> float:
+    """Return the upper 95% confidence limit of the mean of a Poisson variable.
 
-    pairs = _shared_margins(margins, other)
-    if len(pairs) < FEWEST or (pairs.std(0) == 0).any():
-        return 0.0
-    return max(_pearson(pairs), _pearson(rankdata(pairs, axis=0)))
-
-
-def _pearson(pairs: np.ndarray) -> float:
-    return float(np.corrcoef(pairs.T)[0, 1])
-
-
-def shared_mistakes(margins: Margins, other: Margins) -> float:
-    """Return the lower 95% confidence limit (Wilson) of the share of mistakes that two models have in common.
-
-    It is the share of items that both get wrong among those that at least one gets wrong; 0 if those are fewer than 20.
-    No transformation of scores can lower it without changing a decision.
+    >>> round(upper_limit(0), 2), round(upper_limit(10), 1)
+    (3.69, 18.4)
     """
-    wrong = _shared_margins(margins, other) <= 0
-    either, both = int(wrong.any(1).sum()), int(wrong.all(1).sum())
-    if either < FEWEST:
-        return 0.0
-    share = both / either
-    centre = share + Z**2 / (2 * either)
-    width = Z * np.sqrt(share * (1 - share) / either + Z**2 / (4 * either**2))
-    return float((centre - width) / (1 + Z**2 / either))
+    from scipy.stats import chi2
+
+    return float(chi2.ppf(0.975, 2 * (count + 1)) / 2)
 
 
-def find_mixture(margins: Margins, others: Sequence[tuple[str, Margins]]) -> Mixture | None:
-    """Return the mixture of other models that explains the margins of a model up to noise, or None.
-
-    The margins are regressed on those of the others with non-negative weights (and no intercept, since margins do not
-    change if scores are shifted), three times, each time on the items with the smallest residuals. Results with few
-    distinct margins, such as those of a judge, are left to `shared_mistakes`: equal margins mean little there.
+def resemble(target: Profile, other: Profile, difficulty: Difficulty) -> Resemblance:
+    """Return how alike two models are.
 
     Args:
-        margins: margins of the model by item id.
-        others: names and margins of the others; the most correlated ones are fitted, at most one per ten items.
+        target: the model that may be a copy.
+        other: the model that it may be copied from.
+        difficulty: difficulty of the items.
     """
-    from scipy.optimize import nnls
-
-    ids = sorted(margins)
-    target = np.array([margins[id] for id in ids])
-    if len(ids) < FEWEST_MIXED or len(np.unique(target)) < len(ids) / 2 or target.std() == 0:
-        return None
-    names, columns = _most_correlated(ids, target, others)
-    if not names:
-        return None
-    weights, _ = nnls(columns, target)
-    for _ in range(3):
-        residuals = np.abs(target - columns @ weights)
-        fits = residuals <= np.quantile(residuals, TRIMMED)
-        weights, _ = nnls(columns[fits], target[fits])
-    residuals = (target - columns @ weights)[fits]
-    residual = float(np.sqrt(np.mean(residuals**2)) / (target[fits].std() or np.inf))
-    if residual > MOST_RESIDUAL:
-        return None
-    shares = weights / (weights.sum() or 1.0)
-    components = sorted(zip(names, map(float, shares), strict=True), key=lambda component: -component[1])
-    components = [(name, share) for name, share in components if share >= LEAST_SHARE]
-    return Mixture(tuple(components), residual) if components else None
+    known = target.is_known & other.is_known
+    contrasts, other_contrasts = target.contrasts[known], other.contrasts[known]
+    raw = pearson(target.raw_contrasts[known], other.raw_contrasts[known])
+    correlation = max(pearson(contrasts, other_contrasts), raw)
+    typical = typical_correlation(contrasts, other_contrasts)
+    unsigned = rank_correlation(np.abs(contrasts), np.abs(other_contrasts))
+    decisions = compare_decisions(target.decisions, other.decisions, difficulty.logits(other))
+    decisions = replace(decisions, gained_rank=_gained_rank(target, other))
+    return Resemblance(correlation, typical, unsigned, decisions)
 
 
-def _most_correlated(
-    ids: Sequence[str], target: np.ndarray, others: Sequence[tuple[str, Margins]]
-) -> tuple[list[str], np.ndarray]:
-    """Return the names and standardized margins, [items, models], of the models most correlated with the target."""
-    candidates: list[tuple[float, str, np.ndarray]] = []
-    for name, margins in others:
-        column = np.array([margins.get(id, np.nan) for id in ids])
-        if np.isfinite(column).all() and column.std() > 0:
-            correlation_with_target = float(np.corrcoef(column, target)[0, 1])
-            if correlation_with_target > 0:
-                candidates.append((correlation_with_target, name, column / column.std()))
-    candidates.sort(key=lambda candidate: -candidate[0])
-    nearest = candidates[: len(ids) // 10]
-    if not nearest:
-        return [], np.empty((len(ids), 0))
-    _, names, columns = zip(*nearest, strict=True)
-    return list(names), np.column_stack(columns)
+def _gained_rank(target: Profile, other: Profile) -> float:
+    """Return the mean rank of the margins of gained items, see `DecisionComparison`; 0 if there are none."""
+    from scipy.stats import rankdata
+
+    wrong = other.decisions < 0
+    gained = target.decisions[wrong] > 0
+    if not gained.any():
+        return 0.0
+    ranks = rankdata(np.abs(other.margins[wrong])) / wrong.sum()
+    return float(ranks[gained].mean())
 
 
-def _shared_margins(margins: Margins, other: Margins) -> np.ndarray:
-    """Return the margins of the items that both models have, [items, 2]."""
-    return np.array([(margins[id], other[id]) for id in margins if id in other], dtype=np.float64).reshape(-1, 2)
+def pearson(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the correlation of two arrays; 0 if one is constant or they are too short."""
+    if len(first) < FEWEST or first.std() == 0 or second.std() == 0:
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the rank correlation of two arrays; 0 if one is constant or they are too short."""
+    from scipy.stats import rankdata
+
+    return pearson(rankdata(first), rankdata(second))
+
+
+def typical_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the correlation of normal variables whose median difference is that of two arrays, from -1 to 1.
+
+    The arrays are replaced by the signed normal scores of their absolute values, so that large values do not dominate.
+    Values that are 0 in both are left out. It is 0 if one has few distinct values, as the ratings of a judge: equal
+    values mean little there.
+    """
+    used = (first != 0) | (second != 0)
+    distinct = min(len(np.unique(first[used].round(9))), len(np.unique(second[used].round(9))))
+    if used.sum() < FEWEST or distinct < LEAST_DISTINCT * used.sum():
+        return 0.0
+    differences = np.abs(signed_normal_scores(first[used]) - signed_normal_scores(second[used]))
+    spread = float(np.median(differences)) / MEDIAN_OF_NORMAL
+    return max(-1.0, 1 - spread**2 / 2)
+
+
+def signed_normal_scores(values: np.ndarray) -> np.ndarray:
+    """Return the quantiles of a normal distribution at the ranks of absolute values, with the signs of the values.
+
+    >>> signed_normal_scores(np.array([-5.0, 0.0, 1.0])).round(2).tolist()
+    [-1.15, 0.0, 0.67]
+    """
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    shares = rankdata(np.abs(values)) / (len(values) + 1)
+    scores: np.ndarray = np.sign(values) * ndtri((1 + shares) / 2)
+    return scores
+
+
+def compare_decisions(target: np.ndarray, other: np.ndarray, logits: np.ndarray) -> DecisionComparison:
+    """Compare the decisions of two models.
+
+    Args:
+        target: decisions of the first model, 1, 0 or -1: [items].
+        other: decisions of the second model: [items].
+        logits: difficulty of the items: [items].
+    """
+    decided = (target != 0) & (other != 0)
+    count = int(decided.sum())
+    if count < FEWEST:
+        return DecisionComparison(count, 0, 0.0, 0, 0.0, 0)
+    right, known = target[decided] > 0, other[decided] > 0
+    chance, known_chance = right_chances(right, logits[decided]), right_chances(known, logits[decided])
+    lost, gained = int((~right & known).sum()), int((right & ~known).sum())
+    expected_lost = float(((1 - chance) * known_chance).sum())
+    expected_gained = float((chance * (1 - known_chance)).sum())
+    return DecisionComparison(count, lost + gained, expected_lost + expected_gained, lost, expected_lost, gained)
+
+
+def right_chances(right: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Return the chance of a right decision of each item, by a logistic regression on the difficulty.
+
+    Args:
+        right: whether a model decides each item rightly: [items].
+        logits: difficulty of the items: [items].
+    """
+    columns = np.column_stack([np.ones(len(right)), logits])
+    weights = np.zeros(2)
+    penalty = np.diag([0.01, 0.01])
+    for _ in range(12):
+        chance = 1 / (1 + np.exp(-np.clip(columns @ weights, -30, 30)))
+        gradient = columns.T @ (right - chance) - penalty @ weights
+        curvature = (columns * (chance * (1 - chance))[:, None]).T @ columns + penalty
+        step = np.linalg.solve(curvature, gradient)
+        weights = weights + np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-6:
+            break
+    return 1 / (1 + np.exp(-np.clip(columns @ weights, -30, 30)))
