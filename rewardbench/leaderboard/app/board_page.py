@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rewardbench.leaderboard.app import tables
+from rewardbench.leaderboard.app import citations, tables
 from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.types import Board, LeaderboardRow
@@ -68,6 +68,7 @@ def build_page(board: Board, suite: str, query: Mapping[str, str], most: int | N
         other_rows=other_rows[:most],
         shorten=tables.shorten_hashes,
         published=any(not row.ids for row in rows),
+        citation=citations.cite_suite(suite, citations.BASE, citations.common_revision(rows)),
     )
     return Page(f"Judges on {suite}, {protocol}" if protocol else f"Reward models on {suite}", body)
 

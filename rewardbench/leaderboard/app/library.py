@@ -9,13 +9,13 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any, TypeVar
 
 from markupsafe import Markup
 
 from rewardbench import results
 from rewardbench.analysis.page import render_report, run_analyses
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.index import read_credits
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.rows import with_known_rules
@@ -36,6 +36,9 @@ MOST_BUILT = 3
 """Pages built concurrently: one with a thousand rows has megabytes, and needs hundreds of megabytes to build."""
 
 
+Content = TypeVar("Content")
+
+
 class Library:
     """Results of one store. Rows are refreshed in the background, so pages never wait for the Hub.
 
@@ -51,7 +54,7 @@ class Library:
         self.takes_files = writable or isinstance(self.store, HubStore)
         """Whether the page accepts submissions: to the Hub by pull request, to a folder only if `writable`."""
         self.building = threading.BoundedSemaphore(MOST_BUILT)
-        self._pages: OrderedDict[Hashable, Page] = OrderedDict()
+        self._pages: OrderedDict[Hashable, Any] = OrderedDict()
         self._making: dict[Hashable, threading.Lock] = {}
         self.board: Board = board or refresh(self.store)
         self._refreshed_at = time.monotonic()
@@ -79,13 +82,13 @@ class Library:
         self.board = refresh(self.store)
         return self.board
 
-    def cached(self, name: Hashable, make: Callable[[], Page]) -> Page:
-        """Return a page that depends on the rows alone, from a cache; one thread at a time builds it."""
+    def cached(self, name: Hashable, make: Callable[[], Content]) -> Content:
+        """Return a page or a file that depends on the rows alone, from a cache; one thread at a time builds it."""
         key = (name, _version(self.board))
         with self._making.setdefault(name, threading.Lock()):
             if key not in self._pages:
                 self._pages[key] = make()
-            page = self._pages[key]
+            page: Content = self._pages[key]
         while len(self._pages) > MOST_PAGES:
             with suppress(KeyError):
                 self._pages.popitem(last=False)

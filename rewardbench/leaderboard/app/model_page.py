@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app import tables
+from rewardbench.leaderboard.app import badge, citations, tables
 from rewardbench.leaderboard.app.frame import ItemCard, Page, make_card
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import address, render
@@ -41,6 +41,8 @@ def build_page(library: Library, row: LeaderboardRow, query: Mapping[str, str]) 
         "model.html",
         row=row,
         details=_details(row),
+        citation=citations.cite_with_suite(row, citations.BASE),
+        snippet=badge.describe_snippet(row, citations.BASE),
         subsets=[subset for subset in row.subsets if subset.name not in sections],
         breakdowns=list(breakdown_tables(list(map(_estimate, row.breakdowns)))),
         items=_items(library, row, query),

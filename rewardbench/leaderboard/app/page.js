@@ -3,6 +3,7 @@
 const root = element.querySelector('.rb');
 const all = (selector) => [...root.querySelectorAll(selector)];
 let lastRequest = 0;
+const base = new URL('.', location.href).href;
 
 async function show(address, push) {
   const request = ++lastRequest;
@@ -16,6 +17,7 @@ async function show(address, push) {
   if (request !== lastRequest) return;
   if (push) history.pushState(null, '', address);
   root.innerHTML = html;
+  for (const place of all('[data-base]')) place.textContent = place.textContent.replaceAll('{base}', base);
   document.getElementById('rb-first')?.remove();
   showAll = new URLSearchParams(address).has('row');
   root.removeAttribute('aria-busy');
@@ -111,13 +113,37 @@ async function copy(button) {
   const shown = all('.rb-table th:not([hidden])').map((head) => head.dataset.name);
   const keys = rows().filter((row) => !row.classList.contains('out')).map((row) => row.dataset.key);
   const { suite } = root.querySelector('.rb-table').dataset;
-  const text = await server.copy({ kind: button.dataset.copy, suite, keys, names: shown });
-  let status = 'Copied';
-  try { await navigator.clipboard.writeText(text); } catch { status = 'Blocked by browser'; }
+  const text = (await server.copy({ kind: button.dataset.copy, suite, keys, names: shown })).replaceAll('{base}', base);
+  report(button, (await copyText(text)) ? 'Copied' : 'Blocked by browser');
   root.dataset.copied = text;
+}
+
+// Copies text, over plain http from a selection, since the clipboard needs https.
+async function copyText(text) {
+  try { await navigator.clipboard.writeText(text); return true; } catch { /* not available */ }
+  const area = document.createElement('textarea');
+  area.value = text;
+  area.style.cssText = 'position: fixed; opacity: 0';
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand('copy');
+  area.remove();
+  return copied;
+}
+
+function report(button, status) {
   const words = button.textContent;
   button.textContent = status;
   setTimeout(() => { button.textContent = words; }, 1500);
+}
+
+// Copies the text above a button, or selects it for the visitor to copy.
+async function copyAbove(button) {
+  const text = button.parentElement.previousElementSibling;
+  const copied = await copyText(text.textContent);
+  if (!copied) getSelection().selectAllChildren(text);
+  report(button, copied ? 'Copied' : 'Selected: press Ctrl+C');
+  button.focus();
 }
 
 root.addEventListener('click', (event) => {
@@ -138,6 +164,8 @@ root.addEventListener('click', (event) => {
   if (event.target.closest('[data-more]')) { showAll = true; filter(); }
   const button = event.target.closest('[data-copy]');
   if (button) copy(button);
+  const copier = event.target.closest('[data-copy-text]');
+  if (copier) copyAbove(copier);
 });
 root.addEventListener('input', (event) => {
   if (event.target.matches('[data-search], [data-filter]')) { filter(); remember(); }

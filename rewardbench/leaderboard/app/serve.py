@@ -22,7 +22,7 @@ from starlette.routing import Mount
 
 from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app import board_page, compare_page, model_page, suite_pages, tables
+from rewardbench.leaderboard.app import board_page, citations, compare_page, exports, model_page, suite_pages, tables
 from rewardbench.leaderboard.app.access import Access
 from rewardbench.leaderboard.app.first import FirstPaint, Server, StartingApp
 from rewardbench.leaderboard.app.frame import Page, render_page
@@ -103,7 +103,7 @@ def export(library: Library, kind: str, suite: str, keys: list[str], names: list
     by_key = {row.key: row for row in library.rows().of(suite)}
     rows = [by_key[key] for key in dict.fromkeys(keys) if key in by_key]
     if kind == "BibTeX":
-        return tables.to_bibtex(rows)
+        return citations.cite_rows(rows, citations.BASE)
     columns = {column.name: column for column in tables.columns(rows, with_subsets=True)}
     names = [name for name in dict.fromkeys(names) if name in columns]
     if kind == "CSV":
@@ -156,7 +156,7 @@ def _guarded(starting_app: StartingApp, library: Library, access: Access, upload
     """Return the ASGI app, which checks requests, compresses responses, and inserts the first rows at `/`."""
     style = (HERE / "page.css").read_text("utf-8")
     app = Starlette(
-        routes=[Mount("/", starting_app)],
+        routes=[*exports.routes(library, access), Mount("/", starting_app)],
         middleware=[
             Middleware(GZipMiddleware, compresslevel=5),
             Middleware(FirstPaint, markup=lambda: _first(library), css=style),

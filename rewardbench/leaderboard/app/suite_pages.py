@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app import charts, tables
+from rewardbench.leaderboard.app import charts, citations, tables
 from rewardbench.leaderboard.app.frame import Page, make_card
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import address, render
@@ -174,6 +174,7 @@ def build_suite_page(library: Library, suite: str, query: Mapping[str, str]) -> 
         baselines=baselines,
         gaps=gaps,
         gap_headers=gap_headers,
+        citation=citations.cite_suite(suite, citations.BASE, citations.common_revision(rows)),
     )
     return Page(f"The suite {suite}", body, "suite")
 

@@ -1,4 +1,4 @@
-"""Format rows as cells of a table, and as CSV, LaTeX and BibTeX."""
+"""Format rows as cells of a table, and as CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -223,10 +223,10 @@ def to_csv(rows: Iterable[LeaderboardRow], names: Sequence[str]) -> str:
     """Return rows as CSV. A cell that a spreadsheet could read as a formula gets a leading apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(_without_formula, [*names, "Low", "High"]))
+    writer.writerow(map(without_formula, [*names, "Low", "High"]))
     for row in rows:
         limits = [_format_limit(row.score.low), _format_limit(row.score.high)]
-        writer.writerow([*map(_without_formula, _cells(row, names)), *limits])
+        writer.writerow([*map(without_formula, _cells(row, names)), *limits])
     return out.getvalue()
 
 
@@ -234,8 +234,18 @@ def _format_limit(limit: float | None) -> str:
     return "" if limit is None else f"{100 * limit:.1f}"
 
 
-def _without_formula(text: str) -> str:
-    return f"'{text}" if text[:1] in "=+-@\t\r" and text[:1] else text
+def without_formula(text: str) -> str:
+    r"""Return text with a leading apostrophe if a spreadsheet could read it as a formula.
+
+    >>> [without_formula(text) for text in ("=1+1", " =1", "\n@x", "\uff1d1", "org/model")]
+    ["'=1+1", "' =1", "'\\n@x", "'\uff1d1", 'org/model']
+    """
+    is_formula = text.lstrip()[:1] in FORMULAS or text[:1] in ("\t", "\r", "\n")
+    return f"'{text}" if is_formula else text
+
+
+FORMULAS = (*"=+-@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Characters with which a formula begins, also in full width."""
 
 
 _LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
@@ -262,26 +272,12 @@ def to_latex(rows: Iterable[LeaderboardRow], names: Sequence[str], numbers: Iter
 
 
 def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(_latex, cells)) + r" \\"
+    return " & ".join(map(escape_latex, cells)) + r" \\"
 
 
-def _latex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """Escape text for LaTeX."""
     return text.translate(_LATEX_TABLE)
-
-
-def to_bibtex(rows: Iterable[LeaderboardRow]) -> str:
-    """Return a BibTeX entry for each row: model, suite, score, year."""
-    entries = []
-    for row in rows:
-        key = re.sub(r"\W+", "", row.model) or "model"
-        year = f"  year = {{{row.date[:4]}}},\n" if re.match(r"\d{4}-", row.date) else ""
-        figure = f"{cell_text(row, 'Score')} ({format_interval(row.score)})"
-        note = _latex(f"{row.suite}@{shorten_hashes(row.revision)}: {figure}, {row.badge}")
-        entries.append(
-            f"@misc{{rewardbench-{key},\n  title = {{{_latex(row.model)} on {_latex(row.suite)}}},\n{year}"
-            f"  howpublished = {{rewardbench leaderboard}},\n  note = {{{note}}}\n}}\n"
-        )
-    return "\n".join(entries)
 
 
 def filter_choices(rows: Sequence[LeaderboardRow]) -> dict[str, list[str]]:

@@ -152,7 +152,7 @@ def test_columns_are_chosen_and_rows_are_copied(page, server):
     page.click("h1")
     assert page.query_selector("details[open]") is None, "a click outside closes a panel"
     page.fill("[data-search]", "tiny-rm")
-    for kind, words in (("CSV", "tiny-rm,"), ("LaTeX", "\\begin{tabular}"), ("BibTeX", "@misc{rewardbench-tinyrm")):
+    for kind, words in (("CSV", "tiny-rm,"), ("LaTeX", "\\begin{tabular}"), ("BibTeX", "@misc{rewardbench-tiny-rm-")):
         page.evaluate("delete document.querySelector('.rb').dataset.copied")
         page.click(f"[data-copy={kind}]")
         page.wait_for_function("document.querySelector('.rb').dataset.copied")
