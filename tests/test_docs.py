@@ -57,6 +57,7 @@ NOT_RUN = {
     "--dataset core\n": "scores the whole of core",
     "--toy --seeds 60": "takes a minute; tests/analysis/test_iterate.py runs the toy",
     "rewardbench submit results/": "needs all of core; tests/leaderboard/submissions/test_submit.py does it",
+    "rewardbench export results/": "needs a result of core; tests/results/test_result_exports.py does it",
     "rewardbench verify results/": "needs the result of the whole of core; tests/leaderboard/submissions does it",
 }
 """Commands that are not run, by a part of the command, with the reason."""

@@ -213,7 +213,7 @@ def push(folder: Path | None, repo: str, private: bool, create_pr: bool) -> str:
     for name in ("README.md", "LICENSE"):
         if not (data_folder / name).is_file():
             raise InputError(f"{data_folder} has no {name}: a dataset is uploaded only with its card and licence.")
-    patterns = ["README.md", "LICENSE", "core*/*", "checks/*/*", "cards/*", "written/*"]
+    patterns = ["README.md", "LICENSE", "eval.yaml", "core*/*", "checks/*/*", "cards/*", "written/*"]
     return upload(data_folder, repo, patterns, private, create_pr)
 
 

@@ -18,6 +18,7 @@ from rewardbench.cli.data import data
 from rewardbench.cli.doctor import doctor_command
 from rewardbench.cli.ensemble import ensemble_command
 from rewardbench.cli.evaluate import Arguments, evaluate_command
+from rewardbench.cli.export import export_result_command
 from rewardbench.cli.gate import evaluate_and_gate_command, gate_command
 from rewardbench.cli.leaderboard import (
     import_command,
@@ -68,6 +69,7 @@ app.command("gate")(gate_command)
 app.command("evaluate-and-gate")(evaluate_and_gate_command)
 app.command("show")(show_command)
 app.command("report")(report_command)
+app.command("export")(export_result_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("submit")(submit_command)
 app.command("verify")(verify_result_command)

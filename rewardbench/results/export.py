@@ -1,4 +1,8 @@
-"""Publish a result on the Hub: the scores as a dataset, the estimates in the card of the model."""
+"""Publish a result on the Hub: the scores as a dataset, the estimates in the card of the model.
+
+A model's repository has evaluation results in `.eval_results/*.yaml`. Their task ids are those in `eval.yaml` of the
+dataset, the file that makes it a benchmark.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from pathlib import Path
 
 from rewardbench import hub, results
 from rewardbench.errors import InputError
+from rewardbench.paths import data_dir
+from rewardbench.results.types import object_field
 from rewardbench.suites.registry import SUITES
 from rewardbench.types import Result
 
@@ -74,11 +80,11 @@ def write_card(result: Result) -> str:
 
     with hub.translate_errors(f"The card of {result.model} was not written"):
         metadata_update(result.model, _model_index(result), overwrite=True, commit_message=f"Results on {result.suite}")
-        entries = _eval_results(result)
+        entries = encode_eval_results(result)
         if entries:
             HfApi().upload_file(
                 path_or_fileobj=entries,
-                path_in_repo=f".eval_results/rewardbench-{result.suite}.yaml",
+                path_in_repo=eval_results_path(result.suite),
                 repo_id=result.model,
                 commit_message=f"Results on {result.suite}",
             )
@@ -116,23 +122,58 @@ def _model_index(result: Result) -> dict[str, object]:
     return {"model-index": eval_results_to_model_index(result.model.rpartition("/")[2], evaluations)}
 
 
-def _eval_results(result: Result) -> bytes:
-    """Return the evaluation results as YAML, in percent; empty if the suite is not a dataset on the Hub."""
+def eval_results_path(suite: str) -> str:
+    """Return the path of a suite's evaluation results in the repository of a model."""
+    return f".eval_results/rewardbench-{suite}.yaml"
+
+
+def encode_eval_results(result: Result, dataset_id: str = "") -> bytes:
+    """Return the evaluation results as YAML, in percent; empty if it is not known which dataset on the Hub they are of.
+
+    Args:
+        result: the result.
+        dataset_id: Hub id of the dataset of an embedded suite, as `rewardbench data push` uploads it.
+    """
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
     spec = SUITES.get(result.suite)
-    if spec is None or not spec.hub:
+    if spec is None or not (spec.hub or (spec.embedded and dataset_id)):
         return b""
+    values = _values(result)
+    tasks = {name: name for name in values} if spec.hub else benchmark_tasks(result.suite)
+    version = object_field(result.manifest, "environment").get("rewardbench")
     entries = []
-    for name, value in _values(result).items():
-        entry = EvalResultEntry(
-            dataset_id=spec.hub,
-            task_id=name,
-            value=round(100 * value, 4),
-            dataset_revision=spec.revision,
-            date=datetime.now(UTC).date().isoformat(),
-            notes="rewardbench, percent",
-        )
-        entries.append(entry)
+    for name, task_id in tasks.items():
+        if name in values:
+            entry = EvalResultEntry(
+                dataset_id=spec.hub or dataset_id,
+                task_id=task_id,
+                value=round(100 * values[name], 4),
+                dataset_revision=spec.revision,
+                date=datetime.now(UTC).date().isoformat(),
+                notes=f"rewardbench {version or ''}".strip() + f", percent, revision {result.revision}",
+            )
+            entries.append(entry)
     return str(yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False)).encode()
+
+
+def benchmark_tasks(suite: str) -> dict[str, str]:
+    """Return the task id of each estimate of an embedded suite that `eval.yaml` of its dataset lists.
+
+    >>> benchmark_tasks("core")["turn accuracy"], benchmark_tasks("core-long")
+    ('core_turn', {})
+    """
+    prefix = suite.replace("-", "_")
+    tasks = {prefix: "score", f"{prefix}_turn": "turn accuracy"}
+    for section in SUITES[suite].sections.values():
+        tasks[f"{prefix}_{section.lower().replace(' ', '_')}"] = section
+    return {tasks[task_id]: task_id for task_id in _listed_tasks() if task_id in tasks}
+
+
+def _listed_tasks() -> list[str]:
+    """Return the task ids of the embedded dataset, in the order of its file."""
+    import yaml
+
+    benchmark = yaml.safe_load((data_dir() / "eval.yaml").read_text("utf-8"))
+    return [task["id"] for task in benchmark["tasks"]]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from rewardbench.leaderboard import facts
-from rewardbench.leaderboard.app import filters, runs, tables
+from rewardbench.leaderboard.app import citations, filters, runs, tables
 from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.scales import Scale, choose_scale, scales_of, shade
@@ -129,6 +129,7 @@ def build_page(board: Board, suite: str, query: Mapping[str, str], most: int | N
         published=any(not row.ids for row in rows),
         is_complete=most is None or len(rows) <= most,
         num_rows=len(rows),
+        citation=citations.cite_suite(suite, citations.BASE, citations.common_revision(rows)),
     )
     return Page(f"Judges on {suite}, {protocol}" if protocol else f"Reward models on {suite}", body)
 

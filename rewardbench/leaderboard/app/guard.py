@@ -20,6 +20,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rewardbench.leaderboard.app.access import Access
+from rewardbench.leaderboard.app.exports import PATHS
 from rewardbench.leaderboard.app.limits import ConcurrencyLimit, RateLimit, client_of
 from rewardbench.leaderboard.app.sign_in import CALLBACK, LOGIN, LOGOUT
 from rewardbench.leaderboard.app.uploads import MOST_FILES, MOST_REQUEST, RejectedError, Uploads
@@ -104,7 +105,8 @@ class Guard:
                 started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in self.headers.items():
-                    headers[name] = value
+                    if scope["path"] not in PATHS or name not in headers:  # exports have stricter policies
+                        headers[name] = value
             await send(message)
 
         try:
@@ -257,7 +259,7 @@ def _check_path(path: str) -> None:
     Raises:
         RejectedError: if it does not.
     """
-    if path not in PAGES and path not in STREAMS and not path.startswith(FOLDERS):
+    if path not in (*PAGES, *STREAMS, *PATHS) and not path.startswith(FOLDERS):
         raise RejectedError(404, "There is nothing at this address.")
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from rewardbench.errors import InputError
 from rewardbench.leaderboard import facts
-from rewardbench.leaderboard.app import history, overview_page, runs, tables
+from rewardbench.leaderboard.app import badge, citations, history, overview_page, runs, tables
 from rewardbench.leaderboard.app.frame import ItemCard, Page, make_card
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import address, render
@@ -49,6 +49,8 @@ def build_page(library: Library, row: LeaderboardRow, query: Mapping[str, str]) 
         run=runs.render_run(run, row) if run else "",
         others=history.other_results(board, row),
         has_versions=history.keeps_versions(library),
+        citation=citations.cite_with_suite(row, citations.BASE),
+        snippet=badge.describe_snippet(row, citations.BASE),
         subsets=[subset for subset in row.subsets if subset.name not in sections],
         other_suites=overview_page.other_results(library, row),
         breakdowns=list(breakdown_tables(list(map(_estimate, row.breakdowns)))),

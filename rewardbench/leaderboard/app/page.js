@@ -3,6 +3,7 @@
 const root = element.querySelector('.rb');
 const all = (selector) => [...root.querySelectorAll(selector)];
 let lastRequest = 0;
+const base = new URL('.', location.href).href;
 
 async function show(address, push) {
   const request = ++lastRequest;
@@ -31,6 +32,7 @@ function begin() {
 }
 
 function arrive(address, push) {
+  for (const place of all('[data-base]')) place.textContent = place.textContent.replaceAll('{base}', base);
   const query = new URLSearchParams(address.split('#')[0]);
   showAll = query.has('row');
   opened = new Set();
@@ -224,15 +226,30 @@ async function exported(kind) {
   const names = heads().filter((head) => !head.hasAttribute('data-off')).map((head) => head.dataset.name);
   const keys = rows().filter((row) => !row.classList.contains('out')).map((row) => row.dataset.key);
   const { suite, scale } = root.querySelector('.rb-table').dataset;
-  const text = await server.copy({ kind, suite, scale, keys, names, page: location.origin + location.pathname });
+  const text = (await server.copy({ kind, suite, scale, keys, names })).replaceAll('{base}', base);
   root.dataset.copied = text;
   return text;
 }
 
 async function copy(button) {
   const text = await exported(button.dataset.copy);
-  let status = 'Copied';
-  try { await navigator.clipboard.writeText(text); } catch { status = 'Blocked by browser'; }
+  report(button, (await copyText(text)) ? 'Copied' : 'Blocked by browser');
+}
+
+// Copies text, over plain http from a selection, since the clipboard needs https.
+async function copyText(text) {
+  try { await navigator.clipboard.writeText(text); return true; } catch { /* not available */ }
+  const area = document.createElement('textarea');
+  area.value = text;
+  area.style.cssText = 'position: fixed; opacity: 0';
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand('copy');
+  area.remove();
+  return copied;
+}
+
+function report(button, status) {
   const words = button.textContent;
   button.textContent = status;
   setTimeout(() => { button.textContent = words; }, 1500);
@@ -290,6 +307,7 @@ root.addEventListener('click', (event) => {
   }
   if (button?.matches('[data-more]')) { showAll = true; filter(); }
   if (button?.dataset.copy) copy(button);
+  if (button?.matches('[data-copy-text]')) copyAbove(button);
   if (button?.dataset.download) download(button.dataset.download);
   if (!link && !button && !event.target.matches('input')) event.target.closest('.rb-table tr[data-key] > th')?.classList.toggle('open');
 });

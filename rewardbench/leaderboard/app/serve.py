@@ -9,7 +9,6 @@ folder; HF_TOKEN, HF_ENDPOINT and HF_HOME as in huggingface_hub; OAUTH_CLIENT_ID
 from __future__ import annotations
 
 import os
-import re
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -28,7 +27,9 @@ from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app import (
     board_page,
+    citations,
     compare_page,
+    exports,
     history,
     model_page,
     overview_page,
@@ -178,24 +179,18 @@ def _missing(suite: str) -> Page:
     return Page("No such model", render("missing.html", suite=suite))
 
 
-def export(
-    library: Library, kind: str, suite: str, keys: list[str], names: list[str], scale: str = "", page: str = ""
-) -> str:
+def export(library: Library, kind: str, suite: str, keys: list[str], names: list[str], scale: str = "") -> str:
     """Return rows as CSV, LaTeX or BibTeX, in the order, with the columns and on the scale that the visitor sees."""
     by_key = {row.key: row for row in library.rows().of(suite)}
     rows = [by_key[key] for key in dict.fromkeys(keys) if key in by_key]
     if kind == "BibTeX":
-        return tables.to_bibtex(rows, page if _PAGE.fullmatch(page) else "")
+        return citations.cite_rows(rows, citations.BASE)
     chosen = choose_scale(scales_of(rows, suite), scale)
     columns = {column.name: column for column in tables.columns(rows, True, chosen)}
     names = [name for name in dict.fromkeys(names) if name in columns]
     if kind == "CSV":
         return tables.to_csv(rows, names, chosen)
     return tables.to_latex(rows, names, [name for name in names if columns[name].number], chosen)
-
-
-_PAGE = re.compile(r"https?://[A-Za-z0-9.:_/\[\]-]{1,300}")
-"""Address of the page in a request of its scripts."""
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -262,7 +257,12 @@ def _guarded(starting_app: StartingApp, checks: UploadChecks, access: Access, up
     """Return the ASGI app, which checks requests, compresses responses, and inserts the first rows at `/`."""
     style, library, sign_in = (HERE / "page.css").read_text("utf-8"), checks.library, checks.sign_in
     app = Starlette(
-        routes=[*picture_routes(), *(sign_in.routes if sign_in else ()), Mount("/", starting_app)],
+        routes=[
+            *picture_routes(),
+            *exports.routes(library, access),
+            *(sign_in.routes if sign_in else ()),
+            Mount("/", starting_app),
+        ],
         middleware=[
             Middleware(PageCache, see=lambda search: view(library, search, checks), version=lambda: _version(library)),
             Middleware(GZipMiddleware, compresslevel=5),
@@ -294,8 +294,8 @@ def _build_app(checks: UploadChecks) -> FastAPI:
         query = request if isinstance(request, dict) else {}
         keys = list(map(str, query.get("keys") or ()))
         names = list(map(str, query.get("names") or ()))
-        kind, suite, scale, page = (str(query.get(name) or "") for name in ("kind", "suite", "scale", "page"))
-        return export(library, kind, suite, keys, names, scale, page)
+        kind, suite, scale = (str(query.get(name) or "") for name in ("kind", "suite", "scale"))
+        return export(library, kind, suite, keys, names, scale)
 
     return blocks.build_app(checks, see, copy)
 

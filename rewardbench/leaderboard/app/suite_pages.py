@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from rewardbench.errors import InputError
 from rewardbench.leaderboard import facts
-from rewardbench.leaderboard.app import charts, tables
+from rewardbench.leaderboard.app import charts, citations, tables
 from rewardbench.leaderboard.app.frame import Page, make_card
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import address, render
@@ -192,6 +192,7 @@ def build_suite_page(library: Library, suite: str, query: Mapping[str, str]) -> 
         baselines=baselines,
         gaps=gaps,
         gap_headers=gap_headers,
+        citation=citations.cite_suite(suite, citations.BASE, citations.common_revision(rows)),
     )
     return Page(f"The suite {suite}", body, "suite")
 

@@ -1,4 +1,4 @@
-"""Format rows as cells of a table, and as CSV, LaTeX and BibTeX."""
+"""Format rows as cells of a table, and as CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from rewardbench.leaderboard import facts
 from rewardbench.leaderboard.app.scales import ABOVE, SCORE, TURN, Scale, scales_of
@@ -263,11 +262,11 @@ def to_csv(rows: Iterable[LeaderboardRow], names: Sequence[str], scale: Scale | 
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(_without_formula, [*names, "Low", "High"]))
+    writer.writerow(map(without_formula, [*names, "Low", "High"]))
     for row in rows:
         total = (scale or scales_of([row], row.suite)[0]).total(row)
         limits = [_format_limit(total.low), _format_limit(total.high)] if total else ["", ""]
-        writer.writerow([*map(_without_formula, _cells(row, names, scale)), *limits])
+        writer.writerow([*map(without_formula, _cells(row, names, scale)), *limits])
     return out.getvalue()
 
 
@@ -275,8 +274,18 @@ def _format_limit(limit: float | None) -> str:
     return "" if limit is None else f"{100 * limit:.1f}"
 
 
-def _without_formula(text: str) -> str:
-    return f"'{text}" if text[:1] in "=+-@\t\r" and text[:1] else text
+def without_formula(text: str) -> str:
+    """Return text with a leading apostrophe if a spreadsheet could read it as a formula.
+
+    >>> [without_formula(text) for text in ("=1+1", " =1", "+1", "org/model")]
+    ["'=1+1", "' =1", "'+1", 'org/model']
+    """
+    is_formula = text.lstrip()[:1] in FORMULAS or text[:1] in ("\t", "\r", "\n")
+    return f"'{text}" if is_formula else text
+
+
+FORMULAS = (*"=+-@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Characters with which a formula begins, also in full width."""
 
 
 _LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
@@ -305,45 +314,9 @@ def to_latex(
 
 
 def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(_latex, cells)) + r" \\"
+    return " & ".join(map(escape_latex, cells)) + r" \\"
 
 
-def _latex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """Escape text for LaTeX."""
     return text.translate(_LATEX_TABLE)
-
-
-def to_bibtex(rows: Iterable[LeaderboardRow], page: str = "") -> str:
-    """Return a BibTeX entry for each row: model, suite, figure and year; no two entries have the same key.
-
-    Args:
-        rows: the rows.
-        page: address of the leaderboard, from which each entry gets a url; empty: no url.
-    """
-    entries: list[str] = []
-    keys: set[str] = set()
-    for row in rows:
-        scale = scales_of([row], row.suite)[0]
-        total = scale.total(row) or row.score
-        figure = f"{scale.label.lower()} {format_percent(total)} ({format_interval(total)})"
-        fields = {
-            "author": f"{{{_latex(facts.organization(row))}}}" if facts.organization(row) else "",
-            "title": f"{_latex(row.model)} on {_latex(row.suite)}",
-            "year": row.date[:4] if re.match(r"\d{4}-", row.date) else "",
-            "howpublished": "rewardbench leaderboard",
-            "url": f"{page}?{urlencode({'view': 'model', 'suite': row.suite, 'model': row.key})}" if page else "",
-            "note": _latex(f"{row.suite}@{shorten_hashes(row.revision)}: {figure}, {row.badge}"),
-        }
-        lines = [f"  {name} = {{{value}}}" for name, value in fields.items() if value]
-        entries.append(f"@misc{{{_citation_key(row, keys)},\n" + ",\n".join(lines) + "\n}\n")
-    return "\n".join(entries)
-
-
-def _citation_key(row: LeaderboardRow, keys: set[str]) -> str:
-    """Return a new citation key, and add it to the keys."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", f"rewardbench-{row.model}-{row.suite}").strip("-")
-    key, count = name, 1
-    while key in keys:
-        count += 1
-        key = f"{name}-{count}"
-    keys.add(key)
-    return key

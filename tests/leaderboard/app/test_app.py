@@ -165,7 +165,7 @@ def test_columns_are_chosen_and_rows_are_copied(page, server):
     for kind, words in (
         ("CSV", "tiny-rm,"),
         ("LaTeX", "\\begin{tabular}"),
-        ("BibTeX", "@misc{rewardbench-tiny-rm-core,"),
+        ("BibTeX", "@misc{rewardbench-tiny-rm-"),
     ):
         page.evaluate("delete document.querySelector('.rb').dataset.copied")
         page.click(f"[data-copy={kind}]")
