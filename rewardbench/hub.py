@@ -29,8 +29,12 @@ _CACHE_ONLY: ContextVar[bool] = ContextVar("cache_only", default=False)
 
 
 @contextmanager
-def translate_errors(action: str) -> Iterator[None]:
+def translate_errors(action: str, remedy: str = "") -> Iterator[None]:
     """Context manager: turn any error of the Hub client into a one-line error that begins with `action`.
+
+    Args:
+        action: what failed.
+        remedy: what to do if the Hub does not allow it; by default, to set HF_TOKEN.
 
     Raises:
         InputError: if the Hub refuses (4xx).
@@ -47,13 +51,13 @@ def translate_errors(action: str) -> Iterator[None]:
     except Exception as error:  # includes errors of the HTTP library, which differ between versions of the client
         status = getattr(getattr(error, "response", None), "status_code", 500)
         if status < 500 and status not in PASSING:
-            raise InputError(f"{action}: {_refusal(status, error)}.") from error
+            raise InputError(f"{action}: {_refusal(status, error, remedy)}.") from error
         raise Unreachable(f"{action}, since the Hub cannot be reached ({_reason(error)}): try again later.") from error
 
 
-def _refusal(status: int, error: Exception) -> str:
+def _refusal(status: int, error: Exception, remedy: str) -> str:
     if status in (401, 403):
-        return f"the Hub does not allow it ({status}); set HF_TOKEN to a token with that right"
+        return f"the Hub does not allow it ({status}); {remedy or 'set HF_TOKEN to a token with that right'}"
     if status == 404:
         return "the Hub has none of that name or revision for this user; check both, and HF_TOKEN"
     return _reason(error)

@@ -17,6 +17,7 @@ from rewardbench.engine.threads import describe_threads
 from rewardbench.metrics import is_scored, rule_of
 from rewardbench.metrics.steps import best_threshold
 from rewardbench.models.fingerprint import digest
+from rewardbench.models.linear import describe_linear
 from rewardbench.settings import Settings
 from rewardbench.types import ItemScores, Scorer, ScorerReport, Suite
 
@@ -81,7 +82,7 @@ def build_manifest(
             **details,
         },
         "session": {"computed": scored.computed, "batches": scored.batches, **report.session},
-        "environment": describe_environment(),
+        "environment": describe_environment(fingerprint),
         "command": "" if in_memory else format_command(settings),
         "notes": _notes(suite, (*scored.notes, *report.notes), scored, noise),
     }
@@ -164,14 +165,19 @@ def _note_on_threshold(suite: Suite, items: Sequence[ItemScores]) -> list[str]:
     return [note]
 
 
-def describe_environment() -> dict[str, object]:
-    """Return the versions of Python and of libraries, the platform, the number of CPUs, and the threads."""
+def describe_environment(fingerprint: Mapping[str, object] | None = None) -> dict[str, object]:
+    """Return the versions of Python and of libraries, the platform, the CPUs, the threads, and the linear kernel.
+
+    Args:
+        fingerprint: that of the scorer; None if nothing was scored.
+    """
     from importlib.metadata import version
 
     names = ("rewardbench", "torch", "transformers", "tokenizers", "datasets", "huggingface_hub", "numpy")
     environment: dict[str, object] = {name: version(name) for name in names}
     environment.update(python=platform.python_version(), platform=platform.platform(), cpus=os.cpu_count())
     environment["thread_settings"] = describe_threads()
+    environment |= describe_linear(fingerprint or {})
     return environment
 
 

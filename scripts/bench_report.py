@@ -90,7 +90,7 @@ def speed(figures: Figures) -> str:
     share = figures["share_of_peak"]
     return (
         f"Ours: {figures['tokens_per_second']:,.0f} tokens/s, {figures['unique_tokens_per_second']:,.0f} distinct; "
-        f"{100 * share:.0f} % of the {figures['peak_gflops']:,.0f} Gflop/s at which the device multiplies matrices."
+        f"{100 * share:.0f} % of the {figures['peak_gflops']:,.0f} Gflop/s of a large linear layer on this device."
     )
 
 

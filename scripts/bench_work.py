@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, TypeVar
 
 from rewardbench.chat import common_prefix
+from rewardbench.models.linear import use_onednn
 from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:
@@ -144,25 +145,27 @@ def matrix_size(device: str, itemsize: int) -> int:
 
 
 class Peak:
-    """The speed of large matrix products on a device: the median over all measurements, in operations per second."""
+    """The speed of a large linear layer on a device: the median over all measurements, in operations per second."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         import torch
 
         self.device, self.size = device, matrix_size(device.type, dtype.itemsize)
         generator = torch.Generator().manual_seed(0)
-        self._a = torch.randn(self.size, self.size, generator=generator).to(device, dtype)
-        self._b = torch.randn(self.size, self.size, generator=generator).to(device, dtype)
+        self._inputs = torch.randn(self.size, self.size, generator=generator).to(device, dtype)
+        self._layer = torch.nn.Linear(self.size, self.size, bias=False).to(device, dtype)
+        use_onednn(self._layer)  # as for the models
         self._speeds: list[float] = []
         self.multiply()  # warm-up
 
     def multiply(self) -> float:
-        """Multiply the matrices and return the seconds."""
+        """Run the layer and return the seconds."""
         import torch
 
         synchronize(self.device)
         start = time.perf_counter()
-        torch.mm(self._a, self._b)
+        with torch.inference_mode():
+            self._layer(self._inputs)
         synchronize(self.device)
         return time.perf_counter() - start
 

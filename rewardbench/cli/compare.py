@@ -182,12 +182,14 @@ def _print_flip(flip: Flip, comparison: Comparison) -> None:
 
 
 def _print_ranks(ranked_models: Sequence[RankedModel]) -> None:
-    """Print ranks; models that no model is significantly better than share rank 1."""
+    """Print the range of ranks of each model."""
+    from rewardbench.stats import format_rank
+
     table = make_table("model", "rank", "score %", "95% CI", "significantly better")
     for ranked in ranked_models:
         better = ", ".join(map(printable, ranked.better)) or "none"
         score, interval = f"{100 * ranked.score:.1f}", f"{100 * ranked.low:.1f}–{100 * ranked.high:.1f}"
-        add_text_row(table, printable(ranked.model), ranked.rank, score, interval, better)
+        add_text_row(table, printable(ranked.model), format_rank(ranked.rank_range), score, interval, better)
     make_console().print(table)
     for ranked in ranked_models:
-        echo(f"rank.{printable(ranked.model)}={ranked.rank}")
+        echo(f"rank.{printable(ranked.model)}={format_rank(ranked.rank_range, '-')}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,9 +51,8 @@ def leaderboard_command(
     app = _import_app()
     access = app.Access(host, tuple(allow_host or ()), writable)
     with app.open_socket(host, port) as listening:
-        _, board = _read_board(results)
         echo(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)")
-        app.run_server(results, listening, board, access)
+        app.run_server(results, listening, access, _reading_bar)
 
 
 def _check_folder(results: str) -> None:
@@ -69,13 +69,18 @@ def _check_folder(results: str) -> None:
 
 def _read_board(location: str, rebuild: bool = False) -> tuple[Store, Board]:
     """Open a store and read its rows, with a progress bar."""
-    from rewardbench.console.progress import growing_bar
     from rewardbench.leaderboard.refresh import refresh
     from rewardbench.store import open_store
 
     store = open_store(location)
-    with growing_bar(make_console(stderr=True), "reading results") as advance:
+    with _reading_bar() as advance:
         return store, refresh(store, advance, rebuild)
+
+
+def _reading_bar() -> AbstractContextManager[Callable[[str, int], None]]:
+    from rewardbench.console.progress import growing_bar
+
+    return growing_bar(make_console(stderr=True), "reading results")
 
 
 def _import_app() -> ModuleType:
@@ -190,8 +195,9 @@ def index_command(
         echo_json(list(map(asdict, ranked)))
         return
     for row in ranked:
-        table = f"{row.suite}, {printable(row.protocol)}" if row.protocol else row.suite
-        echo(f"{table}  {format_rank(row.rank_range, '-'):>9}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
+        table = printable(f"{row.suite}, {row.protocol}" if row.protocol else row.suite)
+        rank, score = format_rank(row.rank_range, "-"), row.score.value or 0
+        echo(f"{table}  {rank:>9}  {score:.4f}  {row.badge:13}  {printable(row.key)}")
     echo(f"rows={len(board.rows)}")
     echo(f"skipped={len(board.skipped)}")
     for key, reason in board.left_out.items():
@@ -205,9 +211,13 @@ def verify_result_command(
     store: Annotated[TextOption, flag(STORE, "store", "Store to search for copies of the result")] = None,
     rerun: Annotated[CountOption, flag(MODEL, "rerun", "Re-score this many items of each section", min=1)] = None,
     model: Annotated[TextOption, flag(MODEL, "model", "With --rerun: Hub id or folder of the model")] = None,
+    no_fresh: Annotated[bool, flag(MODEL, "no_fresh", "With --rerun: do not score freshly generated mirrors")] = False,
     record: Annotated[bool, flag(STORE, "record", "With --rerun: record the badge or the failure in --store")] = False,
     merge: Annotated[
         bool, flag(STORE, "merge", "If a pull request passes: add its result, close it, and update the index")
+    ] = False,
+    comment: Annotated[
+        bool, flag(STORE, "comment", "Comment the verdict on the pull request, if it is a new one")
     ] = False,
     replace: Annotated[bool, flag(STORE, "replace", "After a review: accept flagged results, and overwrite")] = False,
     dataset: Annotated[
@@ -221,10 +231,10 @@ def verify_result_command(
 
     All figures are recomputed from the per-item scores, which must belong to the suite; names and sizes are checked,
     and copies of other results are searched for. With --rerun a new random sample is re-scored: its scores must agree
-    within the noise of the dtype.
+    within the noise of the dtype. If they do, as many items of a fresh draw are scored, for suites with generators.
 
-    A result is also flagged if it would change a stored result, or lead the leaderboard without a re-run: --merge adds
-    it only with --replace.
+    A result is also flagged if it would change a stored result, lead the leaderboard without a re-run, or is in a pull
+    request of an account that does not belong to the organization in its name: --merge adds it only with --replace.
     """
     from rewardbench.leaderboard.submissions import review
 
@@ -233,11 +243,11 @@ def verify_result_command(
     if rerun and not model:
         raise InputError("--rerun needs the model: pass --model.")
     source = review.SubmissionSource(result, store, dataset, protocol)
-    reviewed = review.review_submission(source)
+    reviewed = review.review_submission(source, comment)
     rescored = None
     if rerun and model and reviewed.verdict != "refused":
         spec = options.model_spec(model, model_options, run)
-        rescored = review.score_again(reviewed, spec, rerun)
+        rescored = review.score_again(reviewed, spec, rerun, not no_fresh)
         for name, value in review.rerun_figures(rescored).items():
             echo(f"{name}={value}")
         reviewed = review.with_rerun(reviewed, rescored)
@@ -245,6 +255,8 @@ def verify_result_command(
     is_accepted = verdict == "passed" or (verdict == "flagged" and replace)
     if merge and is_accepted:
         echo(f"merged={review.merge(source, reviewed, replace)}")
+    elif comment:
+        echo(f"commented={'yes' if review.announce(source, reviewed.findings) else 'no'}")
     if record and store and rescored and (is_accepted or not rescored.agreement.agrees):
         echo(f"recorded={review.record_verdict(reviewed, rescored, store)}")
     raise typer.Exit(0 if is_accepted else CODES[verdict])

@@ -77,14 +77,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class RankedModel:
-    """A ranked model; its rank is one more than the number of models that are significantly better."""
+    """A ranked model."""
 
     model: str
     score: float
     low: float
     high: float
     clusters: int
-    rank: int
+    rank_range: tuple[int, int]
+    """Best and worst rank, as `stats.rank_ranges` computes them."""
     better: tuple[str, ...]
     """Names of the significantly better models."""
 
@@ -342,7 +343,7 @@ def _by_change_of_margin(flip: Flip) -> tuple[bool, float]:
 def rank(models: Sequence[ModelScores], metric: Metric | None = None) -> list[RankedModel]:
     """Rank several models, best first.
 
-    All pairs are tested on the score, with Holm's correction over the pairs.
+    All pairs are tested on the score, each at the level `stats.LEVEL`, as on a leaderboard.
 
     Args:
         models: results of the same items.
@@ -351,7 +352,7 @@ def rank(models: Sequence[ModelScores], metric: Metric | None = None) -> list[Ra
     Raises:
         InputError: if the results do not have the same items of the same suite, or judges have different protocols.
     """
-    _reject_other_protocols(models)
+    reject_other_protocols(models)
     reference = next((scored for scored in models if scored.knows_suite), models[0])
     models = [align(reference, scored)[1] for scored in models]
     suite_means = list(map(compute_means, models))
@@ -365,15 +366,16 @@ def rank(models: Sequence[ModelScores], metric: Metric | None = None) -> list[Ra
         contributions.append([mean.contributions[cluster] for cluster in clusters])
     is_worse = stats.significantly_worse(contributions)
     ranked: list[RankedModel] = []
-    for scored, mean, is_worse_than in zip(models, totals, is_worse, strict=True):
-        better = tuple(models[index].model for index in np.flatnonzero(is_worse_than).tolist())
+    for index, rank_range in enumerate(stats.rank_ranges(is_worse)):
+        mean = totals[index]
+        better = tuple(models[other].model for other in np.flatnonzero(is_worse[index]).tolist())
         ranked.append(
-            RankedModel(scored.model, mean.value, mean.low, mean.high, len(mean.weights), 1 + len(better), better)
+            RankedModel(models[index].model, mean.value, mean.low, mean.high, len(mean.weights), rank_range, better)
         )
-    return sorted(ranked, key=lambda model: (model.rank, -model.score))
+    return sorted(ranked, key=lambda model: -model.score)
 
 
-def _reject_other_protocols(models: Sequence[ModelScores]) -> None:
+def reject_other_protocols(models: Sequence[ModelScores]) -> None:
     """Check that no two judges have different protocols, since a rank would not say which of the two decides it.
 
     Raises:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rewardbench.comparison.gate import MEASURES
 from rewardbench.console.pictures import open_picture
 from rewardbench.console.terminal import printable
+from rewardbench.stats import format_rank
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,18 +66,20 @@ def draw_gate(decision: Decision, path: str) -> None:
 
 
 def draw_ranks(models: Sequence[RankedModel], path: str) -> None:
-    """Plot scores with their intervals and ranks, best first; models of equal rank have the same colour."""
+    """Plot scores with their intervals and ranges of ranks, best first; the same range has the same colour."""
     models = models[:MOST_ROWS]
-    ranks = sorted({model.rank for model in models})
-    colours = dict(zip(ranks, cycle((BLUE, ORANGE, GREY)), strict=False))
+    ranges = sorted({model.rank_range for model in models})
+    colours = dict(zip(ranges, cycle((BLUE, ORANGE, GREY)), strict=False))
     labels: list[str] = []
     with _figure(path, len(models)) as axes:
         for y, model in enumerate(reversed(models)):
-            _draw_interval(axes, y, model.score, model.low, model.high, colours[model.rank], "o")
-            labels.append(f"{model.rank}. {_short(model.model)}")
+            _draw_interval(axes, y, model.score, model.low, model.high, colours[model.rank_range], "o")
+            labels.append(f"{format_rank(model.rank_range)}. {_short(model.model)}")
         axes.set_yticks(range(len(models)), labels, fontsize=11)
         axes.set_xlabel(f"score, %, with its 95 % interval (n: {models[0].clusters:,} clusters)", fontsize=11)
-        axes.set_title("rank: one more than the number of models that are significantly better", fontsize=11)
+        axes.set_title(
+            "rank: from 1 + the significantly better models to 1 + those that are not significantly worse", fontsize=11
+        )
 
 
 @contextmanager

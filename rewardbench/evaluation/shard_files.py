@@ -170,7 +170,7 @@ def describe_machine(fingerprint: Mapping[str, object]) -> dict[str, object]:
     import torch
 
     device = device_name(fingerprint.get("device"))
-    return {**describe_environment(), "threads": torch.get_num_threads(), "device": device}
+    return {**describe_environment(fingerprint), "threads": torch.get_num_threads(), "device": device}
 
 
 def shard_name(header: ShardHeader) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,17 +37,15 @@ def encode_index(board: Board, credits: Mapping[str, Credits]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows: list[dict[str, object]] = []
-    for row in board.rows:
-        values = asdict(row)
-        for name in FIGURE_COLUMNS:
-            values[name] = json.dumps(values[name])
-        values[CLUSTERS] = credits[row.key].by_cluster
-        values[ITEMS] = credits[row.key].by_item
-        rows.append(values)
+    columns: dict[str, list[object]] = {}
+    for name in ROW_COLUMNS:
+        values = [getattr(row, name) for row in board.rows]
+        columns[name] = [json.dumps(value, default=vars) for value in values] if name in FIGURE_COLUMNS else values
+    columns[CLUSTERS] = [credits[row.key].by_cluster for row in board.rows]
+    columns[ITEMS] = [credits[row.key].by_item for row in board.rows]
     metadata = {"version": VERSION, "built": repr(board.built), "skipped": json.dumps(dict(board.skipped))}
     out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=_schema(metadata)), out, compression="zstd")
+    pq.write_table(pa.table(columns, schema=_schema(metadata)), out, compression="zstd")
     return out.getvalue()
 
 

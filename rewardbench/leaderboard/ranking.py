@@ -27,5 +27,6 @@ def rank_rows(rows: Sequence[LeaderboardRow], credits: Mapping[str, Credits]) ->
     ranges: dict[str, tuple[int, int]] = {}
     for group in groups.values():
         keys = [row.key for row in group]
-        ranges |= zip(keys, stats.rank_ranges([credits[key].by_cluster for key in keys]), strict=True)
+        worse = stats.significantly_worse([credits[key].by_cluster for key in keys])
+        ranges |= zip(keys, stats.rank_ranges(worse), strict=True)
     return [replace(row, rank_range=ranges.get(row.key)) for row in rows]

@@ -4,8 +4,9 @@ The index is a parquet file with one row per result, and the credits of its mode
 files of its result change, so an index that is outdated or damaged costs time only.
 
 An index is trusted as follows: in a local folder only if this machine wrote it (`LocalStore.indexes`); in a Hub dataset
-for rows that contain the hashes of the current files. Whoever may commit to the dataset may write its index; pull
-requests that change it are refused. `refresh(..., rebuild=True)` trusts no index.
+for rows that contain the hashes of the current files, of which some are recomputed in each refresh (`audit`). Whoever
+may commit to the dataset may write its index; pull requests that change it are refused. `refresh(..., rebuild=True)`
+trusts no index.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from rewardbench.errors import InputError, Unreachable
+from rewardbench.errors import Unreachable
+from rewardbench.leaderboard.audit import drop_forged, record
 from rewardbench.leaderboard.index import encode_index, read_credits, read_index
 from rewardbench.leaderboard.ranking import rank_rows
-from rewardbench.leaderboard.rows import compute_row
+from rewardbench.leaderboard.reading import compute_rows
 from rewardbench.leaderboard.types import Board, Credits, LeaderboardRow
 from rewardbench.store.base import Store
 
@@ -63,13 +65,15 @@ def read_board(
     indexes = {} if rebuild else _read_indexes(store)
     try:
         marks = store.versions()
+        indexes = drop_forged(store, indexes, marks)
         for path, board in indexes.items():
             if _is_current(board, marks):
                 content = path.read_bytes()
                 if save:
                     store.remember(content)
                 return replace(board, built=time.time()), _index_reader(path)
-        rows, credits, skipped = _collect(store, marks, indexes, report)
+        keep = store.remember if save else None
+        rows, credits, skipped = _collect(store, marks, indexes, report, keep)
     except Unreachable as error:
         if not indexes:
             raise
@@ -104,7 +108,11 @@ def _is_current(board: Board, marks: Mapping[str, str]) -> bool:
 
 
 def _collect(
-    store: Store, marks: Mapping[str, str], indexes: Mapping[Path, Board], report: ReportProgress
+    store: Store,
+    marks: Mapping[str, str],
+    indexes: Mapping[Path, Board],
+    report: ReportProgress,
+    keep: Callable[[bytes], None] | None = None,
 ) -> tuple[list[LeaderboardRow], dict[str, Credits], dict[str, str]]:
     """Return the rows of a store, the credits of their models, and the files that have no row.
 
@@ -113,24 +121,32 @@ def _collect(
         marks: marks of the files, by key.
         indexes: rows that have been computed before.
         report: called for each result that is read.
+        keep: called from time to time with an index of the rows so far, so that a killed process loses little.
     """
-    unchanged, credits = _unchanged_rows(marks, indexes)
-    rows: list[LeaderboardRow] = []
+    rows, credits = _unchanged_rows(marks, indexes)
+    changed = {key: mark for key, mark in marks.items() if key not in rows}
     skipped: dict[str, str] = {}
-    for key, mark in marks.items():
-        if key in unchanged:
-            rows.append(unchanged[key])
-            continue
-        try:
-            row, credits[key] = compute_row(store, key, mark)
-        except Unreachable:
-            raise
-        except InputError as error:
-            skipped[key] = f"{mark} {error}"
-            continue
-        rows.append(row)
-        report(key, len(marks) - len(unchanged))
-    return rows, credits, skipped
+    saved_at, pause = time.monotonic(), KEEP_EVERY
+    for outcome in compute_rows(store, changed):
+        key = outcome.key
+        if outcome.row is None:
+            skipped[key] = f"{marks[key]} {outcome.error}"
+        else:
+            rows[key], credits[key] = outcome.row, outcome.credits
+        report(key, len(changed))
+        if keep and time.monotonic() - saved_at > pause:
+            start = time.monotonic()
+            keep(encode_index(Board(tuple(rows.values()), time.time(), skipped=skipped), credits))
+            saved_at = time.monotonic()
+            pause = max(KEEP_EVERY, KEEP_SHARE * (saved_at - start))
+    record(store, changed)
+    return [rows[key] for key in marks if key in rows], credits, skipped
+
+
+KEEP_EVERY = 5.0
+"""Seconds between two copies of an incomplete index."""
+KEEP_SHARE = 20
+"""Minimum time between two copies, as a multiple of the time that a copy takes."""
 
 
 def _unchanged_rows(

@@ -7,17 +7,20 @@ states.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from rewardbench import results, stats
 from rewardbench.comparison.compare import choose_metric
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.types import VERIFIED, Credits, Figure, LeaderboardRow
+from rewardbench.leaderboard.types import MEASURED, STATED, VERIFIED, Credits, Figure, LeaderboardRow
 from rewardbench.metrics import (
     JUDGE_TYPES,
     SuiteMeans,
     break_down,
+    completion_hashes,
     credit,
     grade,
     judge_biases,
@@ -30,12 +33,18 @@ from rewardbench.results.judges import judge_of
 from rewardbench.results.schema import StatedDifference, StatedFigure
 from rewardbench.results.scored import ModelScores, hash_of_ids, read_scored
 from rewardbench.store.base import Store
-from rewardbench.store.verdicts import check_verdict, read_verdict
+from rewardbench.store.verdicts import GAP, check_verdict, read_verdict
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
 from rewardbench.types import Estimate, Item, Suite
 
-LONGEST_TEXT = 10_000
+LONGEST_TEXT = 300
+"""Maximum number of characters of a text of a row; longer ones are cut."""
+LONGEST_COMMAND = 4_000
+LARGEST_SUMMARY = 4 * 2**20
+"""Maximum size of a summary in bytes; submissions have a lower limit."""
+MOST_FIGURES = 1_000
+"""Maximum number of stated figures in a list."""
 TOLERANCE = 1e-6
 """Maximum difference between a stated figure and the recomputed one."""
 
@@ -46,7 +55,12 @@ def compute_row(store: Store, key: str, mark: str) -> tuple[LeaderboardRow, Cred
     Raises:
         InputError: if it is not a result.
     """
+    if key.encode("utf-8", "replace").decode() != key:
+        raise InputError(f"The name {ascii(key)[:80]} is not UTF-8: rename the file.")
     path = store.path(key)
+    size = path.stat().st_size
+    if size > LARGEST_SUMMARY:
+        raise InputError(f"{path} was not read: it has {size:,} bytes, and a summary has at most {LARGEST_SUMMARY:,}.")
     summary = results.read_summary(path)
     with results.translate_parse_errors(path):
         row = _stated_row(key, mark, summary)
@@ -61,8 +75,15 @@ def compute_row(store: Store, key: str, mark: str) -> tuple[LeaderboardRow, Cred
         verified, note = check_verdict(verdict, summary)
         recomputed, credits = _recompute(row, scored, verified, note)
         if recomputed.is_verified:
-            recomputed = replace(recomputed, checked_by=stated.plain_name(verdict.get("by")))
+            recomputed = _with_verdict(recomputed, verdict)
         return recomputed, credits
+
+
+def _with_verdict(row: LeaderboardRow, verdict: JsonObject) -> LeaderboardRow:
+    """Return a verified row with what its verdict states: who checked it, and the gap that was measured."""
+    row = replace(row, checked_by=stated.plain_name(verdict.get("by")))
+    gap = _read_figures(verdict, GAP, [])
+    return replace(row, gap=gap, gap_source=MEASURED) if gap else row
 
 
 OTHER_REVISION = "Scored on another revision of the suite, whose rules are unknown here: figures are shown as stated."
@@ -76,6 +97,7 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
     model = manifest.get("model")
     if not isinstance(model, dict):
         model = {}
+    environment = manifest.get("environment")
     size, fingerprint = model.get("parameters"), manifest.get("fingerprint_sha256")
     unread: list[str] = []
     sections = _read_figures(summary, "sections", unread)
@@ -93,7 +115,7 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
         key=key,
         mark=mark,
         model=_clean(summary["model"]),
-        model_type=_clean(summary.get("model_type") or ""),
+        model_type=_model_type(summary.get("model_type")),
         suite=_clean(summary["suite"]),
         revision=_clean(summary["revision"]),
         ids="",
@@ -102,14 +124,16 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
         sections=mirrors or sections,
         subsets=subsets,
         gap=gap,
+        gap_source=STATED if gap else "",
         badge="published" if manifest.get("published") else "self-reported",
         note=" ".join(filter(None, (left_out, stopped))),
         parameters=size if stated.is_parameter_count(size) else None,
         license=_clean(model.get("license") if stated.is_license(model.get("license")) else ""),
-        date=_clean(summary.get("date") or ""),
-        command=_clean(manifest.get("command") if stated.is_command(manifest.get("command")) else ""),
+        date=_clean(summary.get("date") if stated.is_day(summary.get("date")) else ""),
+        command=_clean(manifest.get("command") if stated.is_command(manifest.get("command")) else "", LONGEST_COMMAND),
         fingerprint=_clean(fingerprint) if isinstance(fingerprint, str) else "",
         base_model=stated.plain_name(model.get("base_model")),
+        software=stated.plain_name(environment.get("rewardbench") if isinstance(environment, dict) else ""),
         weights=_weights_of(manifest),
         order_inconsistency=order[0] if order else None,
         protocol=_clean(judge.name) if judge else "",
@@ -134,7 +158,7 @@ def _read_figures(summary: JsonObject, name: str, unread: list[str]) -> tuple[Fi
     values = summary.get(name)
     record_type = StatedDifference if name in ("gap", "biases") else StatedFigure
     try:
-        if isinstance(values, list):
+        if isinstance(values, list) and len(values) <= MOST_FIGURES:
             return tuple(_to_figure(record_type.model_validate(value)) for value in values)
     except (ValueError, ArithmeticError):
         pass
@@ -143,9 +167,24 @@ def _read_figures(summary: JsonObject, name: str, unread: list[str]) -> tuple[Fi
     return ()
 
 
-def _clean(value: object) -> str:
-    """Return an untrusted value as text of bounded length without lone surrogates."""
-    return str(value)[:LONGEST_TEXT].encode("utf-8", "replace").decode()
+def _clean(value: object, longest: int = LONGEST_TEXT) -> str:
+    """Return an untrusted value as text of bounded length, without lone surrogates and invisible characters."""
+    text = str(value)[:longest].encode("utf-8", "replace").decode()
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join("\ufffd" if stated.has_hidden(character) or character in "\n\t" else character for character in text)
+
+
+def _model_type(value: object) -> str:
+    """Return a kind of model if it is one that this package writes, or a plain word of a plug-in; else `Other`."""
+    if not value:
+        return ""
+    return str(value) if stated.is_model_type(value) or _is_word(value) else "Other"
+
+
+def _is_word(value: object) -> bool:
+    """Return True for a text like `Custom` or `Log-probabilities`, which cannot be read as a statement."""
+    return isinstance(value, str) and bool(re.fullmatch("[A-Za-z-]{1,24}", value)) and "verif" not in value.lower()
 
 
 def _to_figure(record: StatedFigure) -> Figure:
@@ -187,13 +226,22 @@ def with_known_rules(scored: ModelScores, suite: str, revision: str) -> ModelSco
 
 def _known_items(scored: ModelScores, suite: Suite) -> tuple[Item, ...]:
     """Return the items of scores as the suite has them: what matches them and groups them is not taken from a file."""
-    known = {item.id: item for item in suite.items}
+    known = _items_by_id(suite.name, suite.revision)
     items: list[Item] = []
     for item in scored.suite.items:
         suite_item = known.get(item.id, item)
         is_same = (len(suite_item.completions), suite_item.num_correct) == (len(item.completions), item.num_correct)
         items.append(suite_item if is_same else item)
     return tuple(items)
+
+
+@lru_cache(maxsize=8)
+def _items_by_id(suite: str, revision: str) -> dict[str, Item]:
+    """Return the items of an embedded suite, with the hashes of their completions, which take long to compute."""
+    items: dict[str, Item] = {}
+    for item in load_embedded(suite).items:
+        items[item.id] = replace(item, completion_hashes=completion_hashes(item))
+    return items
 
 
 def _recompute(

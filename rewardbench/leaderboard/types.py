@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from rewardbench.stats import format_rank as format_rank
+
 VERIFIED = "verified"
+MEASURED, STATED = "measured by the maintainers", "reported by the submitter"
+"""Who says how large the gap to freshly generated mirrors is."""
 BASELINE = "Baseline"
 """Type of the baselines."""
 BADGES = {
@@ -55,6 +59,8 @@ class LeaderboardRow:
     """Mirror accuracy on the suite, on freshly generated mirrors, and the difference; empty if not measured."""
     badge: str
     note: str = ""
+    gap_source: str = ""
+    """`MEASURED`, `STATED`, or empty without a gap."""
     parameters: int | None = None
     license: str = ""
     date: str = ""
@@ -68,6 +74,8 @@ class LeaderboardRow:
     """Hub id of the model from which it was trained, as stated; empty if unknown."""
     checked_by: str = ""
     """Who ran the model again to verify the scores; empty if they are not verified, or it is unknown."""
+    software: str = ""
+    """Version of rewardbench that scored it, as stated; empty if unknown."""
     weights: str = ""
     """Commit of the weights on the Hub, or their SHA-256, as stated; empty if unknown."""
     fingerprint: str = ""
@@ -167,18 +175,6 @@ class Board:
         """The suites that have rows: core first, then by number of rows."""
         counts = Counter(row.suite for row in self.rows)
         return tuple(sorted(counts, key=lambda name: (name != "core", -counts[name], name)))
-
-
-def format_rank(rank_range: tuple[int, int] | None, dash: str = "–") -> str:
-    """Return a range of ranks; a dash if there is none.
-
-    >>> format_rank((3, 7)), format_rank((1, 1)), format_rank(None), format_rank((3, 7), "-")
-    ('3–7', '1', '–', '3-7')
-    """
-    if rank_range is None:
-        return dash
-    best, worst = rank_range
-    return str(best) if best == worst else f"{best}{dash}{worst}"
 
 
 def age(board: Board, now: float) -> str:

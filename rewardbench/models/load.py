@@ -18,7 +18,7 @@ from rewardbench.models.labels import choose_label, set_label_count
 from rewardbench.models.layers import compile_layers, is_encoder, pack_with_flex
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.locate import locate
-from rewardbench.models.metadata import read_metadata
+from rewardbench.models.metadata import read_adapter_metadata, read_metadata
 from rewardbench.models.placement import loading_options, placement_notes, stored_quantization, to_device
 from rewardbench.models.spec import resolve
 from rewardbench.models.weights import load_pretrained, locate_model, tensor_shapes, weight_notes
@@ -62,11 +62,8 @@ class Checkpoint:
 
     @property
     def metadata(self) -> dict[str, int | str]:
-        """Return `parameters` and `license`, as far as they are known; of an adapter, its own license."""
-        metadata = read_metadata(self.folder)
-        if self.adapter and (license_id := read_metadata(self.adapter.folder).get("license")):
-            metadata["license"] = license_id
-        return metadata
+        """Return `parameters`, `license` and `base_model`, as far as they are known."""
+        return read_adapter_metadata(self.adapter.folder, self.folder) if self.adapter else read_metadata(self.folder)
 
     @property
     def commit(self) -> str | None:
@@ -91,7 +88,7 @@ class LoadedModel:
     commit: str | None = None
     """Commit of a Hub snapshot; None for a local folder."""
     metadata: Mapping[str, int | str] = field(default_factory=dict)
-    """`parameters` (their number) and `license`, as far as they are known."""
+    """`parameters` (their number), `license` and `base_model`, as far as they are known."""
     notes: tuple[str, ...] = ()
     """Sentences for the reader."""
     peft_model: PeftModel | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from math import isfinite
 from typing import Annotated
 
 from pydantic import Field, ValidationError, WithJsonSchema, model_validator
@@ -26,7 +25,7 @@ def _is_name(value: object) -> bool:
 
 
 def _is_cost(value: object) -> bool:
-    return value is None or (is_number(value) and isfinite(value) and 0 <= value <= MOST_DOLLARS)
+    return value is None or (is_number(value) and 0 <= value <= MOST_DOLLARS)
 
 
 Amount = Annotated[int, Field(ge=0, le=2**53)]

@@ -127,6 +127,27 @@ def count_rows(table: bytes) -> int:
     return int(pq.read_metadata(io.BytesIO(table)).num_rows)
 
 
+def unknown_columns(path: Path, columns: Sequence[str] = ()) -> list[str]:
+    """Return the columns of a table of scores that no result has; empty if it lacks a column of all results.
+
+    Args:
+        path: the table.
+        columns: columns of the dataset that its manifest names.
+
+    Raises:
+        InputError: if it is not a parquet file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        stored = pq.read_schema(path).names
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read as a parquet table of scores ({_first_line(error)}).") from error
+    is_table = set(table_schema().names) <= set(stored)
+    return sorted(set(stored) - set(table_schema(OPTIONAL, columns).names)) if is_table else []
+
+
 def read_table(path: Path, columns: Sequence[str] = ()) -> list[RowJson]:
     """Read the rows of a table.
 

@@ -11,6 +11,8 @@ import unicodedata
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeGuard
 
+from rewardbench.results.model_names import size_in_name
+
 MODEL_TYPES = (
     *("Seq. Classifier", "Custom Classifier", "DPO", "DPO Ref. Free", "Generative RM", "Generative RM PoLL"),
     *("Generative", "Baseline", "Ensemble"),
@@ -29,9 +31,6 @@ HUB_LICENSES = frozenset(
 """License identifiers of the Hub's model cards that are not SPDX identifiers."""
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-SIZE_IN_NAME = re.compile(
-    r"(?<![A-Za-z0-9.])(?:A|(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)([BM])(?![A-Za-z0-9])", re.IGNORECASE
-)
 LONGEST_NAME = 200
 """Characters of a plain name."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
@@ -99,22 +98,14 @@ def fits_name(parameters: int, model: str) -> bool:
     (True, False, True)
     >>> fits_name(46_700_000_000, "org/RM-8x7B"), fits_name(30_500_000_000, "org/RM-30B-A3B")
     (True, True)
+    >>> fits_name(14_300_000_000, "org/RM-MoE-A2.7B"), fits_name(70_000_000_000, "org/rm-llama7b")
+    (True, False)
     """
-    sizes = sizes_of(model)
-    return not sizes or min(sizes) / _SIZE_FACTOR <= parameters <= max(sizes) * _SIZE_FACTOR
-
-
-def sizes_of(model: str) -> list[float]:
-    """Return the numbers of parameters that a model's name may state; empty if the name has no size.
-
-    >>> sizes_of("org/RM-135M"), sizes_of("org/RM-8x7B"), sizes_of("org/RM")
-    ([135000000.0, 135000000.0], [7000000000.0, 56000000000.0], [])
-    """
-    sizes: list[float] = []
-    for experts, number, unit in SIZE_IN_NAME.findall(model.rpartition("/")[2]):
-        size = float(number) * (1e9 if unit in "bB" else 1e6)
-        sizes += [size, size * int(experts or 1)]
-    return sizes
+    size = size_in_name(model)
+    if size is None:
+        return True
+    fewest = size.parameters / size.experts  # experts share parameters: 8x7B are 47 billion
+    return fewest / _SIZE_FACTOR <= parameters <= size.parameters * _SIZE_FACTOR
 
 
 def is_command(value: object) -> bool:

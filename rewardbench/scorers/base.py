@@ -149,7 +149,7 @@ class ModelScorer(BaseScorer):
         self.load_notes: tuple[str, ...] = ()
         """Repairs at load time, one sentence each."""
         self.metadata: Mapping[str, int | str] = {}
-        """Number of parameters and license, if they are known."""
+        """Number of parameters, license and base model, if they are known."""
 
     @property
     @abstractmethod

@@ -28,10 +28,11 @@ from rewardbench.stats.intervals import (
     weighted,
     wilson,
 )
-from rewardbench.stats.ranking import rank_ranges, significantly_worse
+from rewardbench.stats.ranking import LEVEL, format_rank, rank_ranges, significantly_worse
 
 __all__ = [
     "COVERAGE",
+    "LEVEL",
     "NO_VARIANCE",
     "Interval",
     "Mean",
@@ -42,6 +43,7 @@ __all__ = [
     "dependent_difference",
     "detectable",
     "difference",
+    "format_rank",
     "harmonic",
     "holm",
     "interval",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rewardbench import hub, results
 from rewardbench.errors import InputError, Unreachable
 from rewardbench.results import PackedResult
+from rewardbench.store.accounts import SIGN_IN
 from rewardbench.store.local import INDEX, VERDICTS, choose_key, keys_of, with_verdicts
 from rewardbench.store.remote import RemoteStore
 from rewardbench.types import Result, Suite
@@ -100,19 +101,27 @@ class HubStore(RemoteStore):
                 operations.append(_addition("README.md", CARD.encode()))
             return operations
 
-        self._commit_on_newest(change, note or f"Add {_names(entries)}")
+        self._commit_on_newest(change, note or title_of(entries))
         return keys
 
-    def propose(self, entries: Sequence[PackedResult], description: str) -> str:
-        """Open a pull request with results, and return its URL."""
+    def propose(self, entries: Sequence[PackedResult], description: str, token: str | None = None) -> str:
+        """Open a pull request with results, and return its URL.
+
+        Args:
+            entries: the results.
+            description: description of the pull request, in Markdown.
+            token: access token of its author; by default that of this machine.
+        """
+        from huggingface_hub import HfApi
+
         self.refresh()
         changes = _additions(self._choose_keys(entries), entries)
-        with hub.translate_errors(f"No pull request was opened on {self.repo}"):
-            commit = self.api.create_commit(
+        with hub.translate_errors(f"No pull request was opened on {self.repo}", SIGN_IN if token else ""):
+            commit = HfApi(token=token).create_commit(
                 self.repo,
                 changes,
                 repo_type="dataset",
-                commit_message=f"Add {_names(entries)}",
+                commit_message=title_of(entries),
                 commit_description=description,
                 create_pr=True,
             )
@@ -350,6 +359,7 @@ def _deletion(name: str) -> CommitOperationDelete:
     return CommitOperationDelete(name)
 
 
-def _names(entries: Sequence[PackedResult]) -> str:
+def title_of(entries: Sequence[PackedResult]) -> str:
+    """Return the title of a commit or pull request that adds results."""
     summary = entries[0].summary
-    return f"{summary['model']} on {summary['suite']}" if len(entries) == 1 else f"{len(entries)} results"
+    return f"Add {summary['model']} on {summary['suite']}" if len(entries) == 1 else f"Add {len(entries)} results"

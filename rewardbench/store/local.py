@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -256,9 +257,15 @@ def _file_mark(path: Path) -> str:
 
 
 def _content_mark(path: Path) -> str:
-    """Hash a summary, which contains the hash of its rows; of a file above the size limit return size and time."""
+    """Hash a summary, which contains the hash of its rows; of a file above the size limit return size and time.
+
+    Devices, pipes and folders are no results: reading them may never end.
+    """
     try:
-        if path.stat().st_size > MOST_SUMMARY:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return ""
+        if status.st_size > MOST_SUMMARY:
             return _file_mark(path)
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except OSError:

@@ -33,6 +33,10 @@ class RemoteStore(ABC):
     def _local_index(self) -> Path:
         """Return the path on this machine of the index of the store."""
 
+    def local_file(self, suffix: str) -> Path:
+        """Return the path on this machine of another file about the store, next to its index."""
+        return self._local_index().with_suffix(f".{suffix}")
+
     def get(self, key: str) -> Result:
         """Read the result with a key."""
         return results.read_result(self.path(key))

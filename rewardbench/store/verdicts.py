@@ -15,6 +15,8 @@ from rewardbench.store.local import VERDICTS
 VERIFIED, FAILED = "verified", "failed"
 """Badges of a verdict: the re-run agrees with the result, or it does not."""
 SUMMARY_HASH = "summary_sha256"
+GAP = "gap"
+"""Field of a verdict with the gap that the maintainers measured: estimates of `metrics.gap`, or none."""
 
 
 def summary_hash(summary: JsonObject) -> str:

@@ -44,7 +44,7 @@ class ScorerReport:
     details: Mapping[str, Any] = field(default_factory=dict)
     """Entries of the manifest's section `run`."""
     metadata: Mapping[str, int | str] = field(default_factory=dict)
-    """Number of `parameters` and `license`, for the manifest's section `model`."""
+    """Number of `parameters`, `license` and `base_model`, for the manifest's section `model`."""
     session: Mapping[str, Any] = field(default_factory=dict)
     """Entries of the section `session`, which is printed but not stored: what another run would do differently."""
 

@@ -13,7 +13,7 @@ from rewardbench.analysis.output import draw_report
 from rewardbench.analysis.scaling.run import as_arrays
 from rewardbench.analysis.scaling.selftest import SLOPE, simulate
 from rewardbench.errors import InputError
-from rewardbench.results.stated import SIZE_IN_NAME, sizes_of
+from rewardbench.results.model_names import family_in_name, size_in_name
 from rewardbench.types import Estimate, Result
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "golden" / "published_scores.json"
@@ -215,9 +215,9 @@ def test_published_scores_grow_with_size(tmp_path):
         pytest.skip("no published scores")
     rows = []
     for model, _, scores in json.loads(PUBLISHED.read_text())["v1"]:
-        size = max(sizes_of(model), default=0)
+        size = size_in_name(model)
         if size:
-            rows.append((model, size, SIZE_IN_NAME.sub("*", model), scores["Score"], 2985))
+            rows.append((model, size.parameters, family_in_name(model), scores["Score"], 2985))
     report = scaling.analyze([write(tmp_path / "t.csv", rows)], scaling.ScalingOptions(drop_small=True))
     assert report.values["families"] >= 4
     assert 0.2 < report.values["slope"] < 0.7

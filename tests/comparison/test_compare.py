@@ -158,7 +158,11 @@ def test_models_without_a_significant_difference_share_a_rank(tmp_path):
         for name, item_scores in scores_by_model.items()
     ]
     ranked = rank([models[2], *models[:2]])
-    assert {model.model: model.rank for model in ranked} == {"strong": 1, "as strong": 1, "weak": 3}
+    assert {model.model: model.rank_range for model in ranked} == {
+        "strong": (1, 2),
+        "as strong": (1, 2),
+        "weak": (3, 3),
+    }
     assert ranked[-1].better == ("strong", "as strong")
 
 
@@ -177,7 +181,7 @@ def test_compare_command_prints_table_examples_and_figures(tmp_path, capsys):
     code, out, _ = run(capsys, "compare", first.path, second.path, "--json")
     assert json.loads(out)["score"]["difference"] == comparison.score.difference
     code, out, _ = run(capsys, "compare", first.path, second.path, first.path)
-    assert (code, "rank.a=1" in out) == (0, True)
+    assert (code, "rank.a=1-3" in out) == (0, True)
 
 
 def test_equal_results_report_no_minimum_detectable_effect(tmp_path, capsys):

@@ -22,7 +22,7 @@ def test_compare_rank_and_gate_write_plots(paths, tmp_path, capsys):
     assert sorted(comments) == ["a.svg", "b.svg", "c.svg"]
     words = {name: re.findall(r"<!-- (.*?) -->", text) for name, text in comments.items()}
     assert {"Chat (n 40)", "score (n 80)"} <= set(words["a.svg"])
-    assert "1. a" in words["b.svg"]
+    assert "1–3. a" in words["b.svg"]
     assert "score: pass (n 80)" in words["c.svg"]
 
 

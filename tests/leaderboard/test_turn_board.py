@@ -80,15 +80,15 @@ def test_the_index_keeps_turn_accuracy_and_breakdowns(folder):
     assert row.turn.low < 0.9 < row.turn.high
 
 
-def test_pages_show_turn_accuracy_and_say_why_the_table_is_sorted_by_it(folder):
+def test_pages_show_turn_accuracy_and_rank_by_it(folder):
     library = Library(str(folder))
     board = " ".join(app.view(library, "?suite=made").split())
-    assert "sorted and ranked by turn accuracy" in board
-    assert "ignoring the prompt gives exactly 50." in board
+    assert "counts if the preference turns with the prompt: guessing gets 50." in board
+    assert "ignoring the prompt gives exactly 50" in board
     assert board.index("org/learned") < board.index("org/random")
     rows = library.rows().of("made")
     names = [column.name for column in tables.columns(rows)]
-    assert names[:4] == ["Rank", "Model", "Score", "Turn"]
+    assert names[:4] == ["Rank", "Model", "Turn", "Score"]
     assert tables.cell_text(rows[0], "Turn") == "90.0"
     model = app.view(library, "?view=model&suite=made&model=org%2Flearned")
     assert "Turn accuracy" in model
@@ -189,7 +189,7 @@ def test_a_store_of_earlier_results_alone_is_a_board_of_them(tmp_path):
     page = app.view(library, "?suite=core")
     assert page.index("org/old-1") < page.index("org/old-0")
     assert "Other revisions" not in page
-    assert "sorted and ranked by turn accuracy" not in page
+    assert "Turn accuracy" not in page
 
 
 def test_results_of_two_revisions_are_not_compared_on_the_page(two_versions):

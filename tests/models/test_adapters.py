@@ -188,6 +188,16 @@ def test_the_reference_of_an_adapter_is_recorded_like_a_separate_one(base, polic
     assert load_stage(alone.stages[1]).fingerprint == load_stage(separate.stages[1]).fingerprint
 
 
+def test_the_base_model_of_an_adapter_is_the_repository_that_it_changes(tmp_path, base, classifier):
+    assert "base_model" not in load(classifier).report().metadata  # the base is a local folder
+    snapshot = tmp_path / "models--org--base" / "snapshots" / ("a" * 40)
+    shutil.copytree(base, snapshot)
+    (snapshot / "README.md").write_text("---\nbase_model: org/older\n---\n")
+    adapter = copied(classifier, tmp_path)
+    edit_config(adapter, base_model_name_or_path=str(snapshot))
+    assert load(adapter).report().metadata["base_model"] == "org/base"
+
+
 def test_another_reference_wins_and_no_reference_is_possible(tmp_path, base, policy):
     other = make_model(tmp_path / "other", kind="causal", seed=8)
     assert scores_of(load(policy, ref_model=str(other))) != pytest.approx(scores_of(load(policy)), abs=0.1)

@@ -1,4 +1,4 @@
-"""The number of parameters and the license of a model, read from its files."""
+"""The number of parameters, the license and the base of a model, read from its files."""
 
 import json
 
@@ -46,6 +46,23 @@ def test_embedded_models_report_their_metadata_and_baselines_have_none():
 def test_a_broken_card_has_no_license_and_fails_nothing(tmp_path, card):
     (tmp_path / "README.md").write_bytes(card)
     assert read_metadata(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("card", "base"),
+    [
+        ("base_model: org/base-8B", "org/base-8B"),
+        ("base_model:\n- org/base", "org/base"),
+        ("base_model: [org/a, org/b]", None),
+        ("base_model: /tmp/run/base", None),
+        ("base_model: ../base", None),
+        ("base_model: 'org/<b>'", None),
+        ("base_model: {a: b}", None),
+    ],
+)
+def test_the_base_model_is_that_of_the_card(tmp_path, card, base):
+    (tmp_path / "README.md").write_text(f"---\n{card}\n---\n")
+    assert read_metadata(tmp_path).get("base_model") == base
 
 
 def test_a_quoted_license_and_windows_line_ends_are_read(tmp_path):

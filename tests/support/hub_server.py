@@ -11,10 +11,17 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlparse
 
+from hub_accounts import AccountRoutes, Accounts
+
 DATE = "2026-11-28T00:00:00.000Z"
 START = datetime(2026, 11, 28, tzinfo=UTC)
 WHERE = "hf://datasets/org/results"
 """Address of the dataset that the fixture `hub` creates."""
+
+
+def stamp(when):
+    """Return a time in the Hub's format."""
+    return when.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 class Repo:
@@ -28,6 +35,9 @@ class Repo:
         self.pushes = {}
         self.closed = set()
         self.authors, self.titles = {}, {}
+        self.events = {}
+        self.live = False
+        """Whether commits have the time of the clock, instead of one that is the same in each test."""
 
     def open_pull(self, number, files, author="SFconvertbot", title="Adding `safetensors` variant of this model"):
         """Open a pull request with these files on top of main; return its commit."""
@@ -37,8 +47,8 @@ class Repo:
     def commit(self, ref, files, parent=None):
         """Commit files on top of a branch or, if the branch is new, of `parent` (else of main); return the commit."""
         sha = hashlib.sha1(f"{len(self.trees)} {ref}".encode()).hexdigest()
-        when = START + timedelta(seconds=len(self.trees))
-        self.pushes.setdefault(ref, []).append((sha, when.strftime("%Y-%m-%dT%H:%M:%S.000Z")))
+        when = datetime.now(UTC) if self.live else START + timedelta(seconds=len(self.trees))
+        self.pushes.setdefault(ref, []).append((sha, stamp(when)))
         self.trees[sha] = files
         self.parents[sha] = self.refs.get(ref) or parent or self.refs["main"]
         self.refs[ref] = sha
@@ -47,6 +57,7 @@ class Repo:
     def discussion(self, name, number):
         """Return a pull request in the Hub's JSON format."""
         commits = self.pushes[f"refs/pr/{number}"]
+        others = self.events.get(number, [])
         author = {"name": self.authors.get(number, "me")}
         return {
             "title": self.titles.get(number, f"Pull request {number}"),
@@ -67,8 +78,33 @@ class Repo:
                     "data": {"subject": "a commit", "oid": sha},
                 }
                 for sha, when in commits
-            ],
+            ]
+            + others,
         }
+
+    def describe(self, sha, path):
+        """Return a file at a commit in the Hub's JSON format, with the last commit that changed it."""
+        data = self.trees[sha][path]
+        last = next(
+            commit
+            for commit in self.history(sha)
+            if self.trees.get(self.parents.get(commit), {}).get(path) != data  # the first commit has no parent
+        )
+        when = (START + timedelta(seconds=list(self.trees).index(last))).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        return {
+            "type": "file",
+            "path": path,
+            "size": len(data),
+            "oid": hashlib.sha1(data).hexdigest(),
+            "lastCommit": {"id": last, "title": "", "date": when},
+        }
+
+    def event(self, number, author, kind, data):
+        """Add an event to a pull request: a comment, or another status; return it."""
+        events = self.events.setdefault(number, [])
+        event = {"id": f"{number}-{len(events)}", "type": kind, "createdAt": stamp(datetime.now(UTC)), "data": data}
+        events.append({**event, "author": {"name": author}})
+        return events[-1]
 
     def history(self, sha):
         """Yield a commit and those before it."""
@@ -77,7 +113,7 @@ class Repo:
             sha = self.parents.get(sha)
 
 
-class Hub(BaseHTTPRequestHandler):
+class Hub(AccountRoutes, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args):
@@ -115,8 +151,9 @@ class Hub(BaseHTTPRequestHandler):
 
     def route(self, path, query, body):
         parts = path.strip("/").split("/")
-        if path == "/api/whoami-v2":
-            return self.respond(200, {"name": "me", "type": "user", "auth": {"accessToken": {"role": "write"}}})
+        answer = self.account_route(path, query, body)
+        if answer is not False:
+            return answer
         if path == "/api/repos/create":
             fields = json.loads(body)
             name = f"{fields.get('organization') or 'me'}/{fields['name']}"
@@ -168,6 +205,12 @@ class Hub(BaseHTTPRequestHandler):
             sha, _, folder = self.reference(repo, endpoint[1:])
             deep = query.get("recursive", ["False"])[0].lower() == "true"
             return self.respond(200, list(tree(repo.trees[sha], "/".join(folder), deep)))
+        if endpoint[0] == "paths-info":
+            sha, _, _ = self.reference(repo, endpoint[1:])
+            if sha is None:
+                return self.respond(404, {"error": "none"}, {"X-Error-Code": "RevisionNotFound"})
+            names = parse_qs(body.decode())["paths"]
+            return self.respond(200, [repo.describe(sha, name) for name in names if name in repo.trees[sha]])
         if endpoint[0] == "preupload":
             files = json.loads(body)["files"]
             modes = []
@@ -183,22 +226,34 @@ class Hub(BaseHTTPRequestHandler):
             return self.respond(200, [{"id": commit, **description} for commit in repo.history(sha)])
         if endpoint[0] == "discussions" and self.command == "GET":
             return self.discussions(name, repo, endpoint[1:], query)
-        if endpoint[0] == "discussions":  # a comment, or another status
-            repo.closed.add(int(endpoint[1]))
-            event = {"id": "1", "type": "status-change", "createdAt": DATE, "author": {"name": "me"}}
-            return self.respond(200, {"newStatus": {**event, "data": {"status": "closed"}}, "newMessage": event})
+        if endpoint[0] == "discussions":
+            return self.discuss(repo, int(endpoint[1]), endpoint[2], json.loads(body))
         return self.respond(404, {"error": "unknown"})
+
+    def discuss(self, repo, number, action, fields):
+        """Add a comment to a pull request, or close it."""
+        author = self.server.accounts.owner(self.headers)
+        if author is None or not self.server.accounts.may(self.headers, "write-discussions"):
+            return self.respond(403 if author else 401, {"error": "no right"})
+        text = fields.get("comment")
+        data = {"edited": False, "hidden": False, "latest": {"raw": text}}
+        comment = repo.event(number, author, "comment", data) if text else None
+        if action == "comment":
+            return self.respond(200, {"newMessage": comment})
+        repo.closed.add(number)
+        status = repo.event(number, author, "status-change", {"status": fields["status"]})
+        return self.respond(200, {"newStatus": status, "newMessage": comment})
 
     def discussions(self, name, repo, number_and_action, query):
         """Return a pull request, or a page of those with a status."""
         if number_and_action:
             return self.respond(200, repo.discussion(name, int(number_and_action[0])))
         numbers = sorted((int(ref.rpartition("/")[2]) for ref in repo.refs if ref.startswith("refs/pr/")), reverse=True)
-        status = query.get("status", [None])[0]
+        status, author = query.get("status", [None])[0], query.get("author", [None])[0]
         pulls = []
         for number in numbers:
             pull = repo.discussion(name, number)
-            if status in (None, pull["status"]):
+            if status in (None, pull["status"]) and author in (None, pull["author"]["name"]):
                 pulls.append(pull)
         page, size = int(query.get("p", ["0"])[0]), self.server.page
         start = page * size
@@ -207,10 +262,20 @@ class Hub(BaseHTTPRequestHandler):
     def commit(self, name, repo, words, query, body):
         if self.server.readonly:
             return self.respond(403, {"error": "You have no right to write here"})
+        account = self.server.accounts.owner(self.headers)
+        if account is None:
+            return self.respond(401, {"error": "Invalid username or password."})
+        opens = query.get("create_pr") == ["1"]
+        owner, revision = name.partition("/")[0], "/".join(words)
+        belongs = owner == account or owner in self.server.accounts.organizations[account]
+        if revision.startswith("refs/pr/"):
+            belongs = belongs or repo.authors.get(int(words[2])) == account
+        scope = "write-discussions" if opens else "write-repos"
+        if not (opens or belongs) or not self.server.accounts.may(self.headers, scope):
+            return self.respond(403, {"error": "You have no right to write here"})
         lines = [json.loads(line) for line in body.splitlines()]
         header = next(line["value"] for line in lines if line["key"] == "header")
         parent = header.get("parentCommit")
-        opens = query.get("create_pr") == ["1"]
         head, branch, _ = self.reference(repo, words)
         if opens:  # from the requested parent, however old
             head = parent or head
@@ -230,6 +295,7 @@ class Hub(BaseHTTPRequestHandler):
         if opens:
             number = len(repo.pulls) + 1
             repo.pulls[number] = added
+            repo.authors[number], repo.titles[number] = account, header["summary"]
             answer["commitOid"] = repo.commit(f"refs/pr/{number}", files, head)
             answer["pullRequestUrl"] = f"{self.server.url}/datasets/{name}/discussions/{number}"
         else:
@@ -293,7 +359,7 @@ def hub():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     server.daemon_threads = True
     server.repos, server.large, server.requests, server.lock = {}, {}, [], threading.Lock()
-    server.locked = {}
+    server.locked, server.accounts = {}, Accounts()
     server.fault, server.readonly, server.patience, server.page = None, False, 3.0, 50
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -12,6 +12,7 @@ from rewardbench import stats
 from rewardbench.errors import InputError
 from rewardbench.metrics import grade, margin, rule_of
 from rewardbench.results.scored import ModelScores
+from rewardbench.stats.correlation import code, spearman, weighted_spearman
 
 FEWEST_ITEMS = 10
 """Minimum number of items of a correlation."""
@@ -116,53 +117,6 @@ def _check_rows(scored: ModelScores, strengths: Sequence[float], unknown: int) -
         raise InputError(f"{scored.path}: all labels have the strength {strengths[0]:g}, so it orders nothing.")
 
 
-def rank(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the mid-ranks of values of which each occurs `weights` times; equal values share the mean rank.
-
-    Args:
-        values: index of each value among the distinct values in ascending order: [items].
-        weights: how often each item occurs: [items].
-    """
-    counts = np.bincount(values, weights)
-    ranks: np.ndarray = (np.cumsum(counts) - counts / 2)[values]
-    return ranks
-
-
-def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Compute Spearman's correlation, with mid-ranks for equal values; NaN if all values of x or of y are equal.
-
-    Args:
-        x: values: [items].
-        y: values: [items].
-        weights: how often each item occurs: [items]; None: once.
-
-    >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 20.0]))
-    0.5
-    """
-    weights = np.ones(len(x)) if weights is None else weights
-    return _weighted_spearman(_code(x), _code(y), weights)
-
-
-def _code(values: np.ndarray) -> np.ndarray:
-    """Return the index of each value among the distinct values in ascending order."""
-    codes: np.ndarray = np.unique(values, return_inverse=True)[1]
-    return codes
-
-
-def _weighted_spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> float:
-    total = weights.sum()
-    first = rank(x, weights) - total / 2  # the weighted mean of mid-ranks is half of their number
-    second = rank(y, weights) - total / 2
-    weighted_first = weights * first
-    variance = _dot(weighted_first, first) * _dot(weights * second, second)
-    return _dot(weighted_first, second) / variance**0.5 if variance > 0 else nan
-
-
-def _dot(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the sum of products without BLAS, whose threads take longer than the sum on busy machines."""
-    return float((first * second).sum())
-
-
 def bootstrap_spearman(scores: GradedScores, resamples: int, seed: int) -> np.ndarray:
     """Compute Spearman's correlation of margin and strength in resamples of clusters: [resamples].
 
@@ -171,13 +125,13 @@ def bootstrap_spearman(scores: GradedScores, resamples: int, seed: int) -> np.nd
     random = np.random.default_rng(seed)
     order = np.argsort(scores.margins, kind="stable")  # ranks of sorted values need no random access to memory
     margins, strengths, clusters = (
-        _code(values)[order] for values in (scores.margins, scores.strengths, scores.clusters)
+        code(values)[order] for values in (scores.margins, scores.strengths, scores.clusters)
     )
     count = int(clusters.max()) + 1
     correlations = np.empty(resamples)
     for n in range(resamples):
         draws = np.bincount(random.integers(0, count, count), minlength=count)
-        correlations[n] = _weighted_spearman(margins, strengths, draws[clusters].astype(np.float64))
+        correlations[n] = weighted_spearman(margins, strengths, draws[clusters].astype(np.float64))
     return correlations
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from rewardbench.analysis.figures import GREY, ORANGE, label_axes
 from rewardbench.analysis.graded.likert import likert_to_probability, probability_to_likert
-from rewardbench.analysis.graded.statistics import spearman
 from rewardbench.analysis.linear_rewards import fit_linear
 from rewardbench.analysis.report import Bar, Report, ReportTable, Value
 from rewardbench.metrics.temperature import sigmoid
+from rewardbench.stats.correlation import spearman
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,12 +18,12 @@ from rewardbench.analysis.graded.statistics import (
     bootstrap_spearman,
     estimate_accuracy,
     estimate_spearman,
-    spearman,
 )
 from rewardbench.analysis.report import Report, ReportTable, Value, source_of
 from rewardbench.console.terminal import printable
 from rewardbench.results.scored import ModelScores
 from rewardbench.stats import percentile_interval
+from rewardbench.stats.correlation import spearman
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

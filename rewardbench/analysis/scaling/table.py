@@ -12,7 +12,7 @@ from rewardbench.comparison.compare import ComparedResult
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
 from rewardbench.results import read_result
-from rewardbench.results.stated import SIZE_IN_NAME, sizes_of
+from rewardbench.results.model_names import family_in_name, size_in_name
 from rewardbench.suites.data_row import DataRow
 from rewardbench.suites.readers import read_file
 from rewardbench.types import Result
@@ -118,12 +118,13 @@ def _from_result(result: Result) -> SizedModel:
     size = stated.get("parameters") if isinstance(stated, dict) else None
     from_name = not isinstance(size, int) or isinstance(size, bool)
     if from_name:
-        size = max(sizes_of(result.model), default=0.0)
+        named = size_in_name(result.model)
+        size = named.parameters if named else 0
     if not size:
         raise InputError(f"The result of {result.model} states no number of parameters: write a table (.csv) instead.")
     if result.accuracy.value is None:
         raise InputError(f"The result of {result.model} has no accuracy: no item of it has a preference.")
-    family = SIZE_IN_NAME.sub("*", result.model)
+    family = family_in_name(result.model)
     return SizedModel(result.model, float(size or 0), family, result.accuracy.value, result.accuracy.n, from_name)
 
 

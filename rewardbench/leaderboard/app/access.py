@@ -54,13 +54,18 @@ class Access:
     def of_environment(cls) -> Access:
         """Return the access of a Space or a script from environment variables."""
         space = bool(os.environ.get("SPACE_ID"))
-        names = [os.environ.get("SPACE_HOST", ""), *os.environ.get("REWARDBENCH_HOSTS", "").split(",")]
+        names = [name for value in ("SPACE_HOST", "REWARDBENCH_HOSTS") for name in os.environ.get(value, "").split(",")]
         return cls(
             host="0.0.0.0" if space else "127.0.0.1",
             hosts=tuple(filter(None, map(str.strip, names))),
             writable=os.environ.get("REWARDBENCH_WRITABLE") == "1",
             space=space,
         )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the page."""
+        return self.host in LOOPBACK and not self.hosts and not self.space
 
     def check(self, method: str, headers: Headers) -> None:
         """Check the host name and the origin of a request.

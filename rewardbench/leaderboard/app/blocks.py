@@ -5,49 +5,51 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.quick import import_gradio
-from rewardbench.leaderboard.app.submission import CheckedUpload, UploadChecks, render_check
+from rewardbench.leaderboard.app.sign_in import Visitor
+from rewardbench.leaderboard.app.submission import CheckedUpload, UploadChecks, describe_missing, render_check
 from rewardbench.leaderboard.app.uploads import LONGEST_KEPT, MOST_FILE
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # no telemetry
 gr = import_gradio()
 from fastapi import FastAPI  # noqa: E402
-from gradio import Request  # noqa: E402
+from gradio import Blocks, Button, Request  # noqa: E402
 from gradio.exceptions import InvalidPathError  # noqa: E402
 from gradio.routes import App  # noqa: E402
 from starlette.routing import Mount  # noqa: E402
 
-if TYPE_CHECKING:
-    from gradio import Blocks, Button
-
 HERE = Path(__file__).resolve().parent
 
 
-def build_app(library: Library, see: Callable[[str], str], copy: Callable[[object], str]) -> FastAPI:
+def build_app(
+    checks: UploadChecks, see: Callable[[str, Visitor | None], str], copy: Callable[[object], str]
+) -> FastAPI:
     """Build the ASGI app.
 
     Args:
-        library: results to show.
-        see: returns the HTML of an address.
+        checks: checks and submits uploads.
+        see: returns the HTML of an address for a visitor.
         copy: returns rows as CSV, LaTeX or BibTeX.
     """
-    checks = UploadChecks(library)
+
+    def see_page(search: str, request: Request) -> str:
+        return see(search, checks.visitor(_session(request)))
+
+    see_page.__name__ = "see"  # Guard and page.js call it by this name
     with gr.Blocks(title="rewardbench", fill_width=True, delete_cache=(600, int(LONGEST_KEPT))) as app:
-        gr.HTML(
+        page = gr.HTML(
             html_template='<div class="rb" lang="en"></div>',
             js_on_load=(HERE / "page.js").read_text(encoding="utf-8"),
             apply_default_css=False,
-            server_functions=[see, copy],
+            server_functions=[see_page, copy],
             elem_id="rb",
         )
-        if library.takes_files:
+        if checks.library.takes_files:
             with gr.Column(elem_id="rb-submit"):
                 _add_upload_form(checks)
     app.queue(default_concurrency_limit=2, max_size=16)
@@ -77,6 +79,7 @@ def build_app(library: Library, see: Callable[[str], str], copy: Callable[[objec
         checks.stop()
 
     server.state.stop = stop
+    server.state.element = page._id
     return server
 
 
@@ -120,8 +123,13 @@ def _add_upload_form(checks: UploadChecks) -> None:
     button = gr.Button("Submit", interactive=False, variant="primary")
 
     def check(paths: list[str] | None, model: str, request: Request) -> tuple[CheckedUpload | None, str, Button]:
-        checked = checks.check(_client(request), paths, model or "") if paths and len(paths) > 1 else None
-        can_submit = checked is not None and checked.entry is not None
+        disabled = gr.Button(interactive=False)
+        if missing := describe_missing(paths or []):
+            return None, render("sent.html", verdict="waiting", message=missing, links={}), disabled
+        if not paths:
+            return None, "", disabled
+        checked = checks.check(_client(request), paths, model or "", checks.visitor(_session(request)))
+        can_submit = checked.entry is not None and not checked.obstacle
         return checked, render_check(checked), gr.Button(interactive=can_submit)
 
     def submit(checked: CheckedUpload | None, request: Request) -> tuple[CheckedUpload | None, str, Button]:
@@ -129,10 +137,11 @@ def _add_upload_form(checks: UploadChecks) -> None:
         if checked is None or checked.entry is None:
             return None, render_check(checked), disabled
         try:
-            message = checks.submit(_client(request), checked)
-            return None, render("sent.html", verdict="passed", message=message), disabled
+            sent = checks.submit(_client(request), checked, checks.visitor(_session(request)))
         except InputError as error:
-            return checked, render("sent.html", verdict="refused", message=error), gr.Button(interactive=True)
+            refusal = render("sent.html", verdict="refused", message=error, links={})
+            return checked, refusal, gr.Button(interactive=True)
+        return None, render("sent.html", verdict="passed", message=sent.message, links=sent.links), disabled
 
     gr.on(
         [files.change, name.submit],
@@ -143,6 +152,12 @@ def _add_upload_form(checks: UploadChecks) -> None:
         api_visibility="private",
     )
     button.click(submit, state, [state, findings, button], concurrency_limit=1, api_visibility="private")
+
+
+def _session(request: Request) -> Mapping[str, object]:
+    """Return the content of the signed cookie of a request; empty if visitors cannot sign in."""
+    scope: Mapping[str, Mapping[str, object]] = getattr(request, "request", request).scope
+    return scope.get("session", {})
 
 
 def _client(request: Request | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
@@ -11,12 +12,26 @@ from markupsafe import Markup
 from rewardbench.leaderboard.app.markup import render
 
 WIDTH, HEIGHT = 760, 420
+MANY = 100
+"""Number of points above which points are small, and have an interval only while they have the focus."""
+SHAPES = (
+    "M5 0A5 5 0 1 1-5 0A5 5 0 1 1 5 0Z",
+    "M-4.5-4.5h9v9h-9Z",
+    "M0-6L5.5 4h-11Z",
+    "M0-6L5 0L0 6L-5 0Z",
+    "M0 6L5.5-4h-11Z",
+    "M-6-2h4v-4h4v4h4v4h-4v4h-4v-4h-4Z",
+)
+"""Shapes of the kinds of models, as paths around 0: circle, square, triangle, diamond, another triangle, cross."""
 LEFT, RIGHT, TOP, BOTTOM = 56, 44, 16, 52
 
 
 @dataclass(frozen=True)
 class Point:
-    """A point with its interval in y; `href` is the address of its link, `mark` an extra CSS class."""
+    """A point with its interval in y; `href` is the address of its link, `mark` an extra CSS class.
+
+    `kind` decides its shape.
+    """
 
     x: float
     y: float
@@ -25,6 +40,7 @@ class Point:
     name: str
     href: str
     mark: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,9 +89,23 @@ class _Mark:
     y: float
     low: float
     high: float
+    shape: str
 
 
-def scatter(points: Sequence[Point], x: Axis, y: Axis, label: str, line: Sequence[tuple[float, float]] = ()) -> Markup:
+def shapes_of(points: Sequence[Point]) -> dict[str, str]:
+    """Return the shape of each kind of points, the most frequent kind first; rare kinds share the last shape."""
+    kinds = [kind for kind, _ in Counter(point.kind for point in points).most_common()]
+    return {kind: SHAPES[min(index, len(SHAPES) - 1)] for index, kind in enumerate(kinds)}
+
+
+def scatter(
+    points: Sequence[Point],
+    x: Axis,
+    y: Axis,
+    label: str,
+    line: Sequence[tuple[float, float]] = (),
+    curve: bool = False,
+) -> Markup:
     """Draw points with their intervals; each point is a link.
 
     Args:
@@ -84,11 +114,13 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, label: str, line: Sequenc
         y: vertical axis.
         label: description for screen readers.
         line: places (x, y) to join by a step line.
+        curve: join all points, in their order, by straight lines instead.
     """
     drawn: list[_Mark] = []
+    shapes = shapes_of(points)
     for point in points:
         across, up = _across(x, point.x), _up(y, point.y)
-        drawn.append(_Mark(point, across, up, _up(y, point.low), _up(y, point.high)))
+        drawn.append(_Mark(point, across, up, _up(y, point.low), _up(y, point.high), shapes[point.kind]))
     return render(
         "chart.html",
         width=WIDTH,
@@ -102,8 +134,11 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, label: str, line: Sequenc
         y_title=y.title,
         x_ticks=_ticks(x, _across),
         y_ticks=_ticks(y, _up),
-        path=_steps(line, x, y),
+        path=_join(drawn) if curve else _steps(line, x, y),
+        is_curve=curve,
         marks=drawn,
+        shapes=shapes if len(shapes) > 1 else {},
+        is_many=len(points) > MANY,
     )
 
 
@@ -117,6 +152,11 @@ def _across(axis: Axis, value: float) -> float:
 
 def _up(axis: Axis, value: float) -> float:
     return round(HEIGHT - BOTTOM - axis.place(value) * (HEIGHT - TOP - BOTTOM), 1)
+
+
+def _join(marks: Sequence[_Mark]) -> str:
+    """Return the SVG path of straight lines between points."""
+    return "M" + "L".join(f"{mark.x} {mark.y}" for mark in marks)
 
 
 def _steps(line: Sequence[tuple[float, float]], x: Axis, y: Axis) -> str:

@@ -1,7 +1,7 @@
-"""Show the first rows before Gradio is loaded.
+"""Show pages before Gradio is loaded, and without JavaScript.
 
-Importing Gradio takes seconds, and loading its scripts more seconds. Requests for `/` do not wait: they get a waiting
-page while the app starts, and Gradio's page later. Both contain the first rows of the table.
+Importing Gradio takes seconds, and loading its scripts more seconds. Requests for a page do not wait: they get a
+waiting page while the app starts, and Gradio's page later. Both contain the page at that address.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from urllib.parse import parse_qsl
+from typing import Literal
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,26 +28,40 @@ STYLE = """
   --background-fill-primary: Canvas; --input-background-fill: Canvas; --background-fill-secondary: transparent; }
 """
 """Gradio's variables and sizes in system colors, so that little changes when Gradio takes over."""
-WAITING = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>rewardbench</title>
+WAITING = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body><script>
 fetch("config").then((answer) => answer.ok ? 0 : 2000, () => 2000)
   .then((wait) => setTimeout(() => location.reload(), wait));
 </script></body></html>"""
 """Requests what only the app can answer, and reloads when the app has started."""
+EARLY = """<noscript><style>
+#rb-first .rb-table tr[hidden] { display: table-row !important; }
+@media (max-width: 640px) { #rb-first .rb-table tr[hidden] { display: flex !important; } }
+#rb-first :is(.rb-tools input, .rb-tools details, .rb-order, form:not(.rb-form)) { display: none !important; }
+</style></noscript>
+<script>
+document.getElementById("rb-first").addEventListener("click", (event) => {
+  const button = event.target.closest(".rb-table thead button");
+  if (!button) return;
+  const head = button.parentElement;
+  window.rbClicked = (head.classList.contains("num") && head.dataset.name !== "Rank" ? "-" : "") + head.dataset.name;
+  document.querySelector("#rb-first .rb-count").textContent = "Sorting when the page is ready";
+});
+</script>"""
+"""Without JavaScript every row is shown; a click on a header before the app is ready is remembered for page.js."""
 _BODY = re.compile(rb"<body[^>]*>")
+_HEAD = re.compile(rb"<head[^>]*>")
+_GRADIO_META = re.compile(rb"""<meta\s+(?:property="og:|name="twitter:)[^>]*>|<link rel="(?:manifest|icon)"[^>]*>""")
 
 
-def _is_front_page(scope: Scope) -> bool:
-    """Return True for a request for `/` without parameters, except those like `__theme`, which a Space adds."""
-    if scope["type"] != "http" or (scope["method"], scope["path"]) != ("GET", "/"):
-        return False
-    parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    return all(name.startswith("__") for name, _ in parameters)
+def _is_page(scope: Scope) -> bool:
+    """Return True for a request for a page, all of which are at `/`."""
+    return scope["type"] == "http" and (scope["method"], scope["path"]) == ("GET", "/")
 
 
 class StartingApp:
-    """ASGI app that answers while another app starts: `/` gets a waiting page, other requests wait.
+    """ASGI app that answers while another app starts: pages get a waiting page, other requests wait.
 
     Args:
         make: makes the other app, in a daemon thread. Its `state.stop`, if set, is called at shutdown before
@@ -105,7 +120,7 @@ class StartingApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; if the app failed to start, with status 503."""
-        if _is_front_page(scope) and not self._app:
+        if _is_page(scope) and not self._app:
             await HTMLResponse(WAITING)(scope, receive, send)
             return
         await self._started.wait()
@@ -120,10 +135,19 @@ class Server(uvicorn.Server):
         app: the ASGI app to serve.
         starting_app: the app in it that another app starts behind.
         ended: called after shutdown; a signal may end the process right after.
+        connection: the class of its connections.
     """
 
-    def __init__(self, app: ASGIApp, starting_app: StartingApp, ended: Callable[[], None] = lambda: None) -> None:
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, limit_concurrency=2_000)
+    def __init__(
+        self,
+        app: ASGIApp,
+        starting_app: StartingApp,
+        ended: Callable[[], None] = lambda: None,
+        connection: type[asyncio.Protocol] | Literal["auto"] = "auto",
+    ) -> None:
+        config = uvicorn.Config(
+            app, http=connection, ws="none", log_level="warning", timeout_graceful_shutdown=1, server_header=False
+        )
         super().__init__(config)
         self._starting_app, self._ended = starting_app, ended
 
@@ -135,21 +159,24 @@ class Server(uvicorn.Server):
 
 
 class FirstPaint:
-    """ASGI middleware that inserts HTML into the page at `/`; page.js removes it when the app is ready.
+    """ASGI middleware that inserts a page and its head into the HTML at `/`; page.js moves it when the app is ready.
 
     Args:
         app: the app that answers.
-        markup: returns the HTML to insert.
+        page: returns the HTML of the page at an address, such as `?view=about`. It runs in a thread.
         css: style sheet of the inserted HTML.
+        head: returns elements of the head for that HTML, and the request.
     """
 
-    def __init__(self, app: ASGIApp, markup: Callable[[], str], css: str) -> None:
+    def __init__(
+        self, app: ASGIApp, page: Callable[[str], str], css: str, head: Callable[[str, Scope], str] = lambda *_: ""
+    ) -> None:
         self.app = app
-        self.markup, self.style = markup, f"<style>{css}{STYLE}</style>"
+        self.page, self.head, self.style = page, head, f"<style>{css}{STYLE}</style>"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; only requests for `/` are changed."""
-        if not _is_front_page(scope):
+        """Answer a request; only requests for pages are changed."""
+        if not _is_page(scope):
             await self.app(scope, receive, send)
             return
         starts: list[Message] = []
@@ -161,14 +188,18 @@ class FirstPaint:
                 return
             parts.append(message.get("body", b""))
             if not message.get("more_body"):
-                await self._send(starts[0], b"".join(parts), send)
+                await self._send(starts[0], b"".join(parts), scope, send)
 
         headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         await self.app({**scope, "headers": headers}, receive, gather)  # nothing can be inserted into a compressed body
 
-    async def _send(self, start: Message, page: bytes, send: Send) -> None:
-        first = f'{self.style}<div id="rb-first" class="rb">{self.markup()}</div>'.encode()
-        page = _BODY.sub(lambda match: match[0] + first, page, count=1)
+    async def _send(self, start: Message, answer: bytes, scope: Scope, send: Send) -> None:
+        page = await run_in_threadpool(self.page, scope["query_string"].decode("latin-1"))
+        first = f'{self.style}<div id="rb-first" class="rb" lang="en">{page}</div>{EARLY}'.encode()
+        head = self.head(page, scope).encode()
+        answer = _GRADIO_META.sub(b"", answer) if head else answer
+        answer = _HEAD.sub(lambda match: match[0] + head, answer, count=1)
+        answer = _BODY.sub(lambda match: match[0] + first, answer, count=1)
         headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
-        await send({**start, "headers": [*headers, (b"content-length", str(len(page)).encode())]})
-        await send({"type": "http.response.body", "body": page})
+        await send({**start, "headers": [*headers, (b"content-length", str(len(answer)).encode())]})
+        await send({"type": "http.response.body", "body": answer})

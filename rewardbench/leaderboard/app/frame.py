@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from rewardbench.leaderboard.app.conversation import ShownMessage, show_message
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.types import Board, age
-from rewardbench.results.browse import completions_of, prompt_of
-from rewardbench.types import Item
+from rewardbench.results.browse import completions_of
+from rewardbench.types import Item, Message
 
 PAGES = {
     "board": "Leaderboard",
+    "suites": "All suites",
     "compare": "Compare",
     "size": "Size and time",
     "items": "Hardest items",
@@ -51,7 +53,7 @@ class Completion:
 
     side: str
     """chosen or rejected."""
-    text: str
+    messages: tuple[ShownMessage, ...]
     score: str = ""
 
 
@@ -60,12 +62,14 @@ class ItemCard:
     """An item as pages show it."""
 
     title: str
-    prompt: str
-    texts: tuple[Completion, ...]
+    prompt: tuple[ShownMessage, ...]
+    completions: tuple[Completion, ...]
     note: str = ""
 
 
-def make_card(item: Item, title: str, scores: Sequence[float] | None = None, note: str = "") -> ItemCard:
+def make_card(
+    item: Item, title: str, scores: Sequence[float] | None = None, note: str = "", with_markdown: bool = False
+) -> ItemCard:
     """Describe an item for a page.
 
     Args:
@@ -73,13 +77,28 @@ def make_card(item: Item, title: str, scores: Sequence[float] | None = None, not
         title: heading of the card.
         scores: score of each completion, if they are to be shown.
         note: line below the heading.
+        with_markdown: whether texts are rendered as markdown.
     """
-    texts = []
-    for n, completion in enumerate(completions_of(item)):
+    completions: list[Completion] = []
+    for n, text in enumerate(completions_of(item)):
         side = "chosen" if n < item.num_correct else "rejected"
-        text = completion.strip()
+        shown = _show(_completion_messages(item.completions[n], text.strip()), with_markdown)
         if scores is not None:
-            texts.append(Completion(side, text or "(text not available)", f"{scores[n]:+.3f}"))
-        elif text:
-            texts.append(Completion(side, text))
-    return ItemCard(title, prompt_of(item) if item.prompt else "", tuple(texts), note)
+            completions.append(Completion(side, shown or (_MISSING,), f"{scores[n]:+.3f}"))
+        elif shown:
+            completions.append(Completion(side, shown))
+    return ItemCard(title, _show(item.prompt, with_markdown), tuple(completions), note)
+
+
+def _show(messages: Sequence[Message], with_markdown: bool) -> tuple[ShownMessage, ...]:
+    return tuple(show_message(message, with_markdown) for message in messages)
+
+
+_MISSING = ShownMessage("assistant", "assistant", "(text not available)")
+
+
+def _completion_messages(messages: Sequence[Message], text: str) -> list[Message]:
+    """Return the messages of a completion; that of one text has the text without a prompt that it repeats."""
+    if len(messages) > 1 or (messages and messages[0].get("tool_calls")):
+        return list(messages)
+    return [Message(role="assistant", content=text)] if text else []

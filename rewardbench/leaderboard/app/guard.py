@@ -21,10 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rewardbench.leaderboard.app.access import Access
 from rewardbench.leaderboard.app.exports import PATHS
 from rewardbench.leaderboard.app.limits import ConcurrencyLimit, RateLimit, client_of
+from rewardbench.leaderboard.app.sign_in import CALLBACK, LOGIN, LOGOUT
 from rewardbench.leaderboard.app.uploads import MOST_FILES, MOST_REQUEST, RejectedError, Uploads
 from rewardbench.results import JsonObject
 
-PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json")
+PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/icon.svg", "/social-card.png", "/robots.txt", "/manifest.json")
 STREAMS = ("/gradio_api/queue/data", "/gradio_api/upload_progress", "/gradio_api/theme.css", "/gradio_api/app_id")
 FOLDERS = ("/assets/", "/static/", "/gradio_api/heartbeat/")
 UPLOAD = "/gradio_api/upload"
@@ -35,6 +36,10 @@ NUM_EVENTS = 2
 """Events of the form: check and submit."""
 FUNCTIONS = ("see", "copy")
 """Server functions that the page calls."""
+MOST_HEADERS, LARGEST_HEAD = 100, 2**15
+"""Maximum number of headers, and their maximum size in bytes."""
+LONGEST_CALLBACK, MOST_LOGOUT = 4_096, 1_024
+"""Maximum length of the query with which the Hub returns a visitor, and of the body of a sign-out, in bytes."""
 SLOWEST_BODY, SLOWEST_UPLOAD = 20.0, 120.0
 """Seconds within which the body of an event, or of an upload, must arrive."""
 LONGEST_DISCARD = 5.0
@@ -51,11 +56,18 @@ class Guard:
         access: host names that are served.
         uploads: the folder of uploaded files.
         takes_files: whether the page has an upload form.
+        can_sign_in: whether the app has the routes of a sign-in.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, uploads: Uploads, takes_files: bool = True) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, uploads: Uploads, takes_files: bool = True, can_sign_in: bool = False
+    ) -> None:
         self.app, self.access, self.uploads, self.takes_files = app, access, uploads, takes_files
+        self.can_sign_in = can_sign_in
+        self.logins = RateLimit(60, 600)
         self.headers = access.headers()
+        self.element: int | None = None
+        """Number of the element of the page that has the server functions, when the app has started."""
         self.requests = ConcurrencyLimit(per_client=100, total=1_000)
         self.posts = RateLimit(1_200, 60)
         self.joins = RateLimit(60, 600)
@@ -100,20 +112,24 @@ class Guard:
             answer = PlainTextResponse(f"{rejection}\n", rejection.status, headers={"Connection": "close"})
             await answer(scope, receive, finish)
         except Exception as error:  # one line, since clients can cause any number of these
-            logging.getLogger("uvicorn.error").error("%s %s: %r", scope["method"], scope["path"][:100], error)
+            logging.getLogger("uvicorn.error").error("%s", _log_line(scope, error))
             if not started:
                 await PlainTextResponse("The server failed to answer this request.\n", 500)(scope, receive, finish)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         self.access.check(scope["method"], headers)
+        _check_head(headers)
         client = client_of(self.access.client(scope, headers))
         scope = {**scope, "client": (client, 0)}
         with self.requests.slot(client) as fits:
             if not fits:
                 raise RejectedError(429, "Too many open requests: close some and try again.")
             if scope["method"] in ("GET", "HEAD"):
-                _check_path(scope["path"])
+                if self.can_sign_in and scope["path"] in (LOGIN, CALLBACK):
+                    self._check_login(scope, client)
+                else:
+                    _check_path(scope["path"])
                 await self.app(scope, receive, send)
             elif scope["method"] == "POST":
                 await self._post(scope, receive, send, client)
@@ -129,6 +145,10 @@ class Guard:
         if path == UPLOAD:
             await self._upload(scope, receive, send, client)
             return
+        if self.can_sign_in and path == LOGOUT:
+            await _read_body(receive, headers, MOST_LOGOUT)
+            await _replay(self.app, scope, receive, send, b"")
+            return
         if path not in EVENTS:
             raise RejectedError(404, "There is nothing at this address.")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -140,7 +160,20 @@ class Guard:
                 raise RejectedError(429, "Too many submissions in ten minutes: wait, and try again.")
         elif path == "/gradio_api/component_server/":
             body = _call(body)
+            if body["component_id"] != self.element:
+                raise RejectedError(404, "The page has no such element.")
         await _replay(self.app, scope, receive, send, json.dumps(body).encode())
+
+    def _check_login(self, scope: Scope, client: str) -> None:
+        """Check a request that starts or ends a sign-in.
+
+        Raises:
+            RejectedError: if it has no plausible query, or the client sends too many.
+        """
+        if scope["method"] != "GET" or len(scope["query_string"]) > LONGEST_CALLBACK:
+            raise RejectedError(400, "The request is not one of a sign-in.")
+        if not self.logins.take(client):
+            raise RejectedError(429, f"Too many sign-ins: try again {self.logins.wait(client)}.")
 
     def _event(self, body: JsonObject) -> dict[str, object]:
         """Return the validated event.
@@ -178,6 +211,25 @@ class Guard:
             if not await asyncio.to_thread(self.uploads.has_room, int(length)):
                 raise RejectedError(503, "The server has no room for uploads right now: try again in an hour.")
             await self.app(scope, _limited(receive, f"--{multipart[1]}".encode()), send)
+
+
+def _log_line(scope: Scope, error: Exception) -> str:
+    """Return what failed as one line of ASCII, since a path may contain line breaks and escape sequences."""
+    return ascii(f"{scope['method']} {scope['path'][:100]}: {error!r}")[1:-1][:500]
+
+
+def _check_head(headers: Headers) -> None:
+    """Check that the headers are few, and that a proxy and this server agree on where the request ends.
+
+    Raises:
+        RejectedError: if there are too many, or the request states its length twice, or in two ways.
+    """
+    size = sum(len(name) + len(value) for name, value in headers.raw)
+    if len(headers.raw) > MOST_HEADERS or size > LARGEST_HEAD:
+        raise RejectedError(431, "The request has too many headers.")
+    lengths, codings = headers.getlist("content-length"), headers.getlist("transfer-encoding")
+    if len(lengths) + len(codings) > 1 or any(coding.strip().lower() != "chunked" for coding in codings):
+        raise RejectedError(400, "The request states its length in two ways.")
 
 
 def _check_path(path: str) -> None:

@@ -16,8 +16,9 @@ from markupsafe import Markup
 from rewardbench import results
 from rewardbench.analysis.page import render_report, run_analyses
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.app.pull_queue import PullQueue
 from rewardbench.leaderboard.index import read_credits
-from rewardbench.leaderboard.refresh import refresh
+from rewardbench.leaderboard.refresh import ReportProgress, refresh
 from rewardbench.leaderboard.rows import with_known_rules
 from rewardbench.leaderboard.types import Board, Credits, LeaderboardRow
 from rewardbench.results import SummaryJson
@@ -28,6 +29,7 @@ from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
 from rewardbench.types import Item
 
+Cached = TypeVar("Cached")
 FRESH = 60.0
 """Seconds until rows are refreshed from the store."""
 MOST_PAGES = 32
@@ -36,35 +38,58 @@ MOST_BUILT = 3
 """Pages built concurrently: one with a thousand rows has megabytes, and needs hundreds of megabytes to build."""
 
 
-Content = TypeVar("Content")
-
-
 class Library:
     """Results of one store. Rows are refreshed in the background, so pages never wait for the Hub.
 
     Args:
         location: folder or Hub dataset of the store.
-        board: rows of the store, if they have been read already.
         writable: whether visitors may add results to a local folder.
+        is_open: whether the rows are read at once; otherwise `open` reads them.
     """
 
-    def __init__(self, location: str, board: Board | None = None, writable: bool = False) -> None:
+    def __init__(self, location: str, writable: bool = False, is_open: bool = True) -> None:
         self.location = location
         self.store = open_store(location)
         self.takes_files = writable or isinstance(self.store, HubStore)
         """Whether the page accepts submissions: to the Hub by pull request, to a folder only if `writable`."""
+        self.pulls = PullQueue(self.store.repo) if isinstance(self.store, HubStore) else None
+        """Pull requests of a Hub dataset."""
         self.building = threading.BoundedSemaphore(MOST_BUILT)
         self._pages: OrderedDict[Hashable, Any] = OrderedDict()
         self._making: dict[Hashable, threading.Lock] = {}
-        self.board: Board = board or refresh(self.store)
+        self.board = Board((), time.time())
+        self.progress: tuple[int, int] | None = (0, 0)
+        """Results that `open` has read, and their number; None when the rows are complete."""
         self._refreshed_at = time.monotonic()
         self._refreshing = threading.Lock()
         self.scored = lru_cache(maxsize=64)(self._scored)
         self.analyses = lru_cache(maxsize=256)(self._analyses)
+        if is_open:
+            self.open()
+
+    def open(self, report: ReportProgress = lambda key, total: None) -> None:
+        """Read the rows.
+
+        Args:
+            report: called for each result that is read.
+
+        Raises:
+            InputError: if the store cannot be read, and there is no index.
+        """
+
+        def count(key: str, total: int) -> None:
+            done = self.progress[0] if self.progress else 0
+            self.progress = (done + 1, total)
+            report(key, total)
+
+        self.board = refresh(self.store, count)
+        self._refreshed_at = time.monotonic()
+        self.progress = None
 
     def rows(self) -> Board:
         """Return the current rows; older than `FRESH` seconds, they are refreshed in the background."""
-        if time.monotonic() - self._refreshed_at > FRESH and self._refreshing.acquire(blocking=False):
+        is_old = self.progress is None and time.monotonic() - self._refreshed_at > FRESH
+        if is_old and self._refreshing.acquire(blocking=False):
             threading.Thread(target=self._refresh_in_background, daemon=True).start()
         return self.board
 
@@ -82,13 +107,17 @@ class Library:
         self.board = refresh(self.store)
         return self.board
 
-    def cached(self, name: Hashable, make: Callable[[], Content]) -> Content:
-        """Return a page or a file that depends on the rows alone, from a cache; one thread at a time builds it."""
+    def cached(self, name: Hashable, make: Callable[[], Cached]) -> Cached:
+        """Return a page, or a part of one, that depends on the rows alone; one thread at a time builds it."""
         key = (name, _version(self.board))
         with self._making.setdefault(name, threading.Lock()):
-            if key not in self._pages:
-                self._pages[key] = make()
-            page: Content = self._pages[key]
+            page: Cached | None = self._pages.get(key)
+            if page is None:
+                page = self._pages[key] = make()
+            else:
+                with suppress(KeyError):  # another thread has removed it
+                    self._pages.move_to_end(key)
+        self._making.pop(name, None)
         while len(self._pages) > MOST_PAGES:
             with suppress(KeyError):
                 self._pages.popitem(last=False)

@@ -8,6 +8,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 
 MOST_CLIENTS = 10_000
 """Clients that a limit tracks; beyond that the least recent is dropped."""
@@ -26,6 +27,18 @@ def client_of(address: str) -> str:
     if parsed.version == 4:
         return str(parsed)
     return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def describe_wait(seconds: float) -> str:
+    """Return in how many minutes or hours something is possible again.
+
+    >>> describe_wait(5), describe_wait(61), describe_wait(3 * 3_600)
+    ('in 1 minute', 'in 2 minutes', 'in 3 hours')
+    """
+    minutes = max(1, ceil(seconds / 60))
+    if minutes == 1:
+        return "in 1 minute"
+    return f"in {minutes} minutes" if minutes <= 90 else f"in {ceil(minutes / 60)} hours"
 
 
 class RateLimit:
@@ -53,6 +66,12 @@ class RateLimit:
             if len(self._used) > MOST_CLIENTS:
                 self._used.popitem(last=False)
         return fits
+
+    def wait(self, client: str) -> str:
+        """Return when the period of a client ends, as by `describe_wait`."""
+        with self._lock:
+            start, _ = self._used.get(client, (time.monotonic(), 0))
+        return describe_wait(start + self.seconds - time.monotonic())
 
 
 class ConcurrencyLimit:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from rewardbench.console.html_text import make_environment
 from rewardbench.leaderboard.app import tables
-from rewardbench.leaderboard.types import BADGES
+from rewardbench.leaderboard.types import BADGES, format_rank
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -26,17 +26,36 @@ def render(template: str, **values: object) -> Markup:
 
 
 def address(**query: object) -> str:
-    """Return the address of a page of the app; empty values are left out.
+    """Return the address of a page of the app; empty values are left out, and a list gives several parameters.
 
     >>> address(suite="core", model="a/b&c", row="")
     '?suite=core&model=a%2Fb%26c'
+    >>> address(m=["a", "b"])
+    '?m=a&m=b'
     """
-    return "?" + urlencode({key: str(value) for key, value in query.items() if value not in (None, "")})
+    values: dict[str, object] = {}
+    for key, value in query.items():
+        if value not in (None, ""):
+            values[key] = value if isinstance(value, list) else str(value)
+    return "?" + urlencode(values, doseq=True)
 
 
 def _bounded_percent(share: float) -> float:
     """Return a share as a percentage from 0 to 100, with one decimal."""
     return round(100 * min(max(share, 0.0), 1.0), 1)
+
+
+def css_string(text: str) -> Markup:
+    r"""Return text as a string of CSS in which no character has a meaning: all but letters and digits are escaped.
+
+    >>> print(css_string('a"}</style>'))
+    "a\22 \7d \3c \2f style\3e "
+    """
+    parts: list[str] = []
+    for character in text:
+        is_plain = character.isascii() and character.isalnum()
+        parts.append(character if is_plain else f"\\{ord(character):x} ")
+    return Markup(f'"{"".join(parts)}"')
 
 
 def _environment() -> Environment:
@@ -45,8 +64,10 @@ def _environment() -> Environment:
     environment.filters |= {
         "percent": tables.format_percent,
         "interval": tables.format_interval,
+        "rank": format_rank,
         "short": tables.shorten_hashes,
         "share": _bounded_percent,
+        "css": css_string,
     }
     return environment
 

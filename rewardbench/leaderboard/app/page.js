@@ -19,30 +19,80 @@ async function show(address, push) {
   root.innerHTML = html;
   for (const place of all('[data-base]')) place.textContent = place.textContent.replaceAll('{base}', base);
   document.getElementById('rb-first')?.remove();
-  showAll = new URLSearchParams(address).has('row');
-  root.removeAttribute('aria-busy');
+  arrive(address, push);
+}
+
+// Uses the page that is in the HTML already, if it is complete: nothing is requested or drawn again.
+function begin() {
+  const first = document.getElementById('rb-first');
+  const address = location.search + location.hash;
+  if (!first || first.querySelector('.rb-table:not([data-complete])')) return show(address, false);
+  root.append(...first.childNodes);
+  first.remove();
+  return arrive(address, false);
+}
+
+function arrive(address, push) {
   const query = new URLSearchParams(address.split('#')[0]);
+  showAll = query.has('row');
+  opened = new Set();
+  added = '';
+  root.removeAttribute('aria-busy');
   const upload = document.getElementById('rb-submit');
   if (upload) upload.style.display = query.get('view') === 'submit' ? 'flex' : 'none';
   document.title = (root.querySelector('h1')?.textContent || 'rewardbench') + ' · rewardbench';
   if (root.querySelector('.rb-table')) restore(query);
+  for (const link of all('.rb-sign-in')) if (top !== window) link.target = '_blank';  // the Hub cannot be framed
   const anchor = address.split('#')[1];
   const target = anchor ? document.getElementById(anchor) : root.querySelector('tr.chosen');
   if (target) target.scrollIntoView({ block: anchor ? 'start' : 'center' });
   else if (push) { scrollTo(0, 0); root.querySelector('main')?.focus({ preventScroll: true }); }
+  syncSpace();
+}
+
+// A Space shows the page in a frame: the address bar is that of its parent.
+function syncSpace() {
+  const address = { queryString: location.search.slice(1), hash: location.hash };
+  if (parent !== window) parent.postMessage(address, 'https://huggingface.co');
 }
 
 // Only the first rows of a long table are laid out until the visitor asks for all.
 const FIRST = 100;
 let showAll = false;
+let opened = new Set();
+let added = '';
 
-const rows = () => all('.rb-table tbody tr');
+const rows = () => all('.rb-table tr[data-key]');
+const heads = () => all('.rb-table thead th');
+const named = (name) => heads().find((head) => head.dataset.name === name);
 const value = (cell) => cell.dataset.v ?? cell.textContent;
+const texts = new WeakMap();
 
-function sort(column, up) {
-  const body = root.querySelector('.rb-table tbody');
-  const numeric = root.querySelector(`th[data-c="${column}"]`).classList.contains('num');
-  const keyed = rows().map((row, n) => {
+// Returns the text that the search box matches: the cells without numbers.
+function textOf(row) {
+  if (!texts.has(row)) {
+    const cells = heads().filter((head) => !head.classList.contains('num')).map((head) => row.children[head.cellIndex]);
+    texts.set(row, cells.map((cell) => cell.textContent).join(' ').toLowerCase());
+  }
+  return texts.get(row);
+}
+
+function sort(name, up) {
+  const head = named(name);
+  if (!head) return;
+  const numeric = head.classList.contains('num');
+  for (const body of all('.rb-table tbody')) sortBody(body, head.cellIndex, numeric, up);
+  filter();
+  for (const other of heads()) other.removeAttribute('aria-sort');
+  head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
+  const order = root.querySelector('[data-order]');
+  if (order) order.value = name;
+}
+
+// Sorts the rows of a group, with the line of chance among them; members of a run follow the row that stands for it.
+function sortBody(body, column, numeric, up) {
+  const lines = [...body.rows].filter((row) => !row.matches('.rb-group, [data-run]'));
+  const keyed = lines.map((row, n) => {
     const text = value(row.children[column]).trim();
     return [numeric ? parseFloat(text) : text.toLowerCase(), n, row];
   });
@@ -52,11 +102,11 @@ function sort(column, up) {
     const order = a < b ? -1 : a > b ? 1 : 0;
     return (up ? order : -order) || i - j;
   });
-  body.append(...keyed.map((entry) => entry[2]));
-  filter();
-  for (const head of all('.rb-table th')) {
-    if (head.dataset.c == column) head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
-    else head.removeAttribute('aria-sort');
+  const members = {};
+  for (const row of body.querySelectorAll('[data-run]')) (members[row.dataset.run] ??= []).push(row);
+  for (const [key, , row] of keyed) {
+    body.append(row, ...(members[row.dataset.key] || []));
+    if (row.matches('.rb-chance')) row.hidden = !numeric || missing(key);
   }
 }
 
@@ -64,38 +114,85 @@ function filter() {
   const words = (root.querySelector('[data-search]')?.value || '').toLowerCase().split(/\s+/).filter(Boolean);
   const filters = {};
   for (const box of all('[data-filter]:checked')) (filters[box.dataset.filter] ??= new Set()).add(box.value);
+  const asked = words.length + Object.keys(filters).length > 0;
   let count = 0;
-  const lines = rows();
+  let total = 0;
   const most = showAll ? Infinity : FIRST;
-  for (const row of lines) {
-    const on = words.every((word) => row.dataset.text.includes(word))
-      && Object.entries(filters).every(([name, values]) => values.has(row.dataset[name]));
-    count += on;
-    row.classList.toggle('out', !on);
-    const seen = on && count <= most;
-    if (row.hidden === seen) row.hidden = !seen;
+  for (const body of all('.rb-table tbody')) {
+    const fold = body.querySelector('[data-fold]');
+    const closed = fold && !asked && fold.getAttribute('aria-expanded') !== 'true';
+    let inGroup = 0;
+    for (const row of body.querySelectorAll('tr[data-key]')) {
+      const on = words.every((word) => textOf(row).includes(word))
+        && Object.entries(filters).every(([name, values]) => values.has(row.dataset[name]));
+      const inside = row.dataset.run && !asked && !opened.has(row.dataset.run);
+      const counts = on && !closed && !inside;
+      if (!closed || asked) total += 1;
+      count += counts;
+      inGroup += counts;
+      row.classList.toggle('out', !on);
+      const seen = (counts && count <= most) || (row.matches('.chosen') && on);
+      if (row.hidden === seen) row.hidden = !seen;
+    }
+    const heading = body.querySelector('.rb-group');
+    if (heading) heading.hidden = inGroup === 0 && !closed;
   }
   const more = root.querySelector('[data-more]');
   more.hidden = count <= most;
   more.textContent = `Show all ${count}`;
-  root.querySelector('.rb-count').textContent =
-    count === lines.length ? `${count} models` : `${count} of ${lines.length} models`;
+  const models = `${asked ? `${count} of ${total}` : count} model${count === 1 && !asked ? '' : 's'}`;
+  root.querySelector('.rb-count').textContent = models + (added ? `; ${added}` : '');
 }
 
-function columns(box) {
-  for (const cell of all(`.rb-table [data-c="${box.dataset.column}"]`)) cell.hidden = !box.checked;
+// Columns are hidden by one style sheet, so that 1,000 rows need no change.
+function hideColumns() {
+  const rules = heads().filter((head) => head.hasAttribute('data-off')).map((head) =>
+    `.rb-table tr > :nth-child(${head.cellIndex + 1}):not([colspan]) { display: none; }`);
+  root.querySelector('style[data-hidden]').textContent = rules.join('\n');
 }
 
-// Keeps search, filters and sort order in the address, so that reloads and links preserve them.
+function chooseColumns(visible) {
+  for (const box of all('[data-column]')) {
+    box.checked = visible(box);
+    named(box.dataset.column).toggleAttribute('data-off', !box.checked);
+  }
+  hideColumns();
+}
+
+// Leads to the comparison of the models that are ticked, of which there are at most five; the address keeps them.
+const MOST_COMPARED = 5;
+function pick(picked) {
+  const boxes = all('[data-pick]');
+  if (picked) for (const box of boxes) box.checked = picked.includes(box.closest('tr').dataset.key);
+  const keys = boxes.filter((box) => box.checked).map((box) => box.closest('tr').dataset.key);
+  for (const box of boxes) box.disabled = !box.checked && keys.length >= MOST_COMPARED;
+  const query = new URLSearchParams({ view: 'compare', suite: root.querySelector('.rb-table').dataset.suite });
+  for (const key of keys) query.append('m', key);
+  const link = root.querySelector('.rb-compare');
+  link.hidden = !keys.length;
+  link.href = '?' + query;
+  link.textContent = keys.length > 1 ? `Compare ${keys.length} models` : 'Compare with another model';
+  const kept = new URLSearchParams(location.search);
+  kept.delete('m');
+  for (const key of keys) kept.append('m', key);
+  history.replaceState(null, '', '?' + kept + location.hash);
+  syncSpace();
+}
+
+// Keeps search, filters, columns and sort order in the address, by name, so that reloads and links preserve them.
 function remember() {
   const query = new URLSearchParams(location.search);
   const set = (name, text) => (text ? query.set(name, text) : query.delete(name));
   set('q', root.querySelector('[data-search]')?.value);
-  for (const name of ['kind', 'size', 'badge'])
+  for (const name of new Set(all('[data-filter]').map((box) => box.dataset.filter)))
     set(name, all(`[data-filter="${name}"]:checked`).map((box) => box.value).join('|'));
   const head = root.querySelector('.rb-table th[aria-sort]');
-  set('sort', head ? (head.getAttribute('aria-sort') === 'ascending' ? '' : '-') + head.dataset.c : '');
-  history.replaceState(null, '', '?' + query);
+  set('sort', head ? (head.getAttribute('aria-sort') === 'ascending' ? '' : '-') + head.dataset.name : '');
+  const boxes = all('[data-column]');
+  const changed = boxes.some((box) => box.checked !== box.defaultChecked);
+  set('columns', changed ? boxes.filter((box) => box.checked).map((box) => box.dataset.column).join('|') || 'none' : '');
+  history.replaceState(null, '', '?' + query + location.hash);
+  syncSpace();
 }
 
 function restore(query) {
@@ -103,19 +200,40 @@ function restore(query) {
   if (search) search.value = query.get('q') || '';
   for (const box of all('[data-filter]'))
     box.checked = (query.get(box.dataset.filter) || '').split('|').includes(box.value);
-  const order = query.get('sort');
-  if (/^-?\d+$/.test(order || '') && root.querySelector(`th[data-c="${order.replace('-', '')}"]`))
-    sort(order.replace('-', ''), order[0] !== '-');
+  const columns = query.get('columns');
+  if (columns) chooseColumns((box) => columns.split('|').includes(box.dataset.column));
+  const order = query.get('sort') || window.rbClicked;
+  if (order) sort(order.replace(/^-/, ''), order[0] !== '-');
+  if (window.rbClicked) remember();
+  delete window.rbClicked;
+  if (query.get('subsets') === '1') showSubsets();
+  const picked = query.getAll('m');
+  if (picked.length) pick(picked.slice(0, MOST_COMPARED));
   filter();
 }
 
-async function copy(button) {
-  const shown = all('.rb-table th:not([hidden])').map((head) => head.dataset.name);
+// Scrolls to the columns that were added at the right, and says how many there are.
+function showSubsets() {
+  const columns = heads().filter((head) => head.querySelector('button').title.startsWith('Subset '));
+  if (!columns.length) return;
+  added = `${columns.length} subset columns added at the right`;
+  const board = root.querySelector('.rb-board');
+  const name = heads()[1].offsetWidth + heads()[0].offsetWidth;
+  board.scrollLeft = columns[0].offsetLeft - name;
+}
+
+async function exported(kind) {
+  const names = heads().filter((head) => !head.hasAttribute('data-off')).map((head) => head.dataset.name);
   const keys = rows().filter((row) => !row.classList.contains('out')).map((row) => row.dataset.key);
-  const { suite } = root.querySelector('.rb-table').dataset;
-  const text = (await server.copy({ kind: button.dataset.copy, suite, keys, names: shown })).replaceAll('{base}', base);
-  report(button, (await copyText(text)) ? 'Copied' : 'Blocked by browser');
+  const { suite, scale } = root.querySelector('.rb-table').dataset;
+  const text = await server.copy({ kind, suite, scale, keys, names, page: location.origin + location.pathname });
   root.dataset.copied = text;
+  return text;
+}
+
+async function copy(button) {
+  const text = await exported(button.dataset.copy);
+  report(button, (await copyText(text)) ? 'Copied' : 'Blocked by browser');
 }
 
 // Copies text, over plain http from a selection, since the clipboard needs https.
@@ -146,32 +264,73 @@ async function copyAbove(button) {
   button.focus();
 }
 
+async function download(kind) {
+  const text = await exported(kind);
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
+  const ending = { CSV: 'csv', LaTeX: 'tex', BibTeX: 'bib' }[kind];
+  link.download = `rewardbench-${root.querySelector('.rb-table').dataset.suite}.${ending}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+// Links that change what the table shows keep search, filters, columns and order.
+function kept(link) {
+  const query = new URLSearchParams(location.search);
+  for (const name of ['scale', 'subsets']) {
+    if (!(name in link.dataset)) continue;
+    if (link.dataset[name]) query.set(name, link.dataset[name]);
+    else query.delete(name);
+    if (name === 'scale' && /^-?(Score|Turn|Above chance)$/.test(query.get('sort'))) query.delete('sort');
+  }
+  return '?' + query;
+}
+
+function toggle(button, open) {
+  button.setAttribute('aria-expanded', String(open));
+  filter();
+}
+
 root.addEventListener('click', (event) => {
   const link = event.target.closest('a');
   const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
   const to = link?.getAttribute('href');
   if (to?.startsWith('?') && plain) {
     event.preventDefault();
-    show(to, true);
+    show(link.matches('[data-scale], [data-subsets]') ? kept(link) : to, true);
     return;
   }
-  const head = event.target.closest('.rb-table th button')?.parentElement;
+  const button = event.target.closest('button');
+  const head = event.target.closest('.rb-table thead button')?.parentElement;
   if (head) {
     const first = !head.classList.contains('num') || head.dataset.name === 'Rank';
-    sort(head.dataset.c, head.hasAttribute('aria-sort') ? head.getAttribute('aria-sort') !== 'ascending' : first);
+    sort(head.dataset.name, head.hasAttribute('aria-sort') ? head.getAttribute('aria-sort') !== 'ascending' : first);
     remember();
   }
-  if (event.target.closest('[data-more]')) { showAll = true; filter(); }
-  const button = event.target.closest('[data-copy]');
-  if (button) copy(button);
-  const copier = event.target.closest('[data-copy-text]');
-  if (copier) copyAbove(copier);
+  if (button?.matches('[data-fold]')) toggle(button, button.getAttribute('aria-expanded') !== 'true');
+  if (button?.dataset.runOf) {
+    const key = button.dataset.runOf;
+    const open = !opened.delete(key);
+    if (open) opened.add(key);
+    toggle(button, open);
+  }
+  if (button?.matches('[data-more]')) { showAll = true; filter(); }
+  if (button?.dataset.copy) copy(button);
+  if (button?.matches('[data-copy-text]')) copyAbove(button);
+  if (button?.dataset.download) download(button.dataset.download);
+  if (!link && !button && !event.target.matches('input')) event.target.closest('.rb-table tr[data-key] > th')?.classList.toggle('open');
 });
 root.addEventListener('input', (event) => {
   if (event.target.matches('[data-search], [data-filter]')) { filter(); remember(); }
-  if (event.target.matches('[data-column]')) columns(event.target);
+  if (event.target.matches('[data-pick]')) pick();
+  if (event.target.matches('[data-column]')) { chooseColumns((box) => box.checked); remember(); }
 });
 root.addEventListener('change', (event) => {
+  if (event.target.matches('[data-order]')) {
+    const { classList, dataset } = named(event.target.value);
+    sort(dataset.name, !classList.contains('num') || dataset.name === 'Rank');
+    remember();
+  }
   const choice = event.target.closest('[data-go]');
   if (!choice) return;
   const query = new URLSearchParams(choice.dataset.go.slice(1));
@@ -179,14 +338,33 @@ root.addEventListener('change', (event) => {
   show('?' + query, true);
 });
 root.addEventListener('submit', (event) => {
+  if (!event.target.dataset.form) return;  // the sign-out, which the server answers
   event.preventDefault();
   const [address, anchor] = event.target.dataset.form.split('#');
   const query = new URLSearchParams(address.slice(1));
-  for (const [name, text] of new FormData(event.target)) if (text) query.set(name, text);
+  const fields = [...new FormData(event.target)];
+  for (const [name] of fields) query.delete(name);
+  for (const [name, text] of fields) if (text) query.append(name, text);
   show('?' + query + (anchor ? '#' + anchor : ''), true);
 });
+
+// The name of a point of a chart is shown next to it while the point has the focus or the pointer.
+function label(event) {
+  const point = event.target.closest?.('.rb-chart a');
+  if (!point) return;
+  const tip = point.ownerSVGElement.querySelector('.tip');
+  const { x, y, width } = point.querySelector('.mark').getBBox();
+  const { e, f } = point.querySelector('.mark').transform.baseVal.consolidate()?.matrix ?? { e: 0, f: 0 };
+  const left = x + e + width / 2 > 400;
+  tip.textContent = point.getAttribute('aria-label');
+  tip.setAttribute('text-anchor', left ? 'end' : 'start');
+  tip.setAttribute('x', x + e + (left ? -6 : width + 6));
+  tip.setAttribute('y', y + f - 6);
+}
+for (const name of ['pointerover', 'focusin']) root.addEventListener(name, label);
+
 const closePanels = (except) => all('.rb-tools details[open]').forEach((panel) => { if (panel !== except) panel.open = false; });
 addEventListener('keydown', (event) => { if (event.key === 'Escape') closePanels(); });
 addEventListener('click', (event) => closePanels(event.target.closest?.('.rb-tools details')));
 addEventListener('popstate', () => show(location.search + location.hash, false));
-show(location.search + location.hash, false);
+begin();

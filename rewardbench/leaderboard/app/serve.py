@@ -2,15 +2,18 @@
 
 Environment variables: REWARDBENCH_RESULTS, a folder or hf://datasets/org/name (default: the demo of the Space); PORT;
 REWARDBENCH_HOSTS, additional host names, separated by commas; REWARDBENCH_WRITABLE=1 lets visitors add results to a
-folder; HF_TOKEN, HF_ENDPOINT and HF_HOME as in huggingface_hub.
+folder; HF_TOKEN, HF_ENDPOINT and HF_HOME as in huggingface_hub; OAUTH_CLIENT_ID and the others of a Space with
+`hf_oauth: true` let visitors sign in, outside a Space with REWARDBENCH_URL, the public address.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -22,21 +25,42 @@ from starlette.routing import Mount
 
 from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app import board_page, citations, compare_page, exports, model_page, suite_pages, tables
+from rewardbench.leaderboard.app import (
+    board_page,
+    citations,
+    compare_page,
+    exports,
+    history,
+    model_page,
+    overview_page,
+    submit_page,
+    suite_pages,
+    tables,
+)
 from rewardbench.leaderboard.app.access import Access
+from rewardbench.leaderboard.app.connections import connection_class, raise_descriptor_limit
 from rewardbench.leaderboard.app.first import FirstPaint, Server, StartingApp
 from rewardbench.leaderboard.app.frame import Page, render_page
 from rewardbench.leaderboard.app.guard import Guard
+from rewardbench.leaderboard.app.head import picture_routes, render_head
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import render
+from rewardbench.leaderboard.app.page_cache import PageCache
+from rewardbench.leaderboard.app.reading_page import ReadingPage
+from rewardbench.leaderboard.app.scales import SCALES, choose_scale, scales_of
+from rewardbench.leaderboard.app.sign_in import OAuthApp, SignIn, Visitor
+from rewardbench.leaderboard.app.submission import UploadChecks
 from rewardbench.leaderboard.app.uploads import Uploads
-from rewardbench.leaderboard.types import Board
+from rewardbench.leaderboard.refresh import ReportProgress
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 HERE = Path(__file__).resolve().parent
 LONGEST_QUERY = 2_000
+LARGEST_PAGE = 960_000
+"""Maximum size of a page in bytes, without its frame."""
+TOO_LARGE = "This page is too large to be shown: narrow it by a subset or a search."
 
 
 def limit_downloads() -> None:
@@ -44,25 +68,65 @@ def limit_downloads() -> None:
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
 
 
-def view(library: Library, search: str) -> str:
-    """Return the HTML of the page at an address, or a page that says why there is none."""
-    query = dict(parse_qsl(search.lstrip("?")[:LONGEST_QUERY]))
+def view(library: Library, search: str, checks: UploadChecks | None = None, visitor: Visitor | None = None) -> str:
+    """Return the HTML of the page at an address, or a page that says why there is none.
+
+    Args:
+        library: results to show.
+        search: query of the address.
+        checks: checks and submits uploads; by default without sign-in.
+        visitor: who is signed in.
+    """
+    query = read_query(search)
     board = library.rows()
     suite = query.get("suite", "")
     if suite not in board.suites:
-        suite = board.suites[0] if board.suites else ""
+        suite = board_page.first_suite(board)
     try:
         with library.building:
-            page = route(library, suite, query)
+            page = _account_page(checks or UploadChecks(library), query, visitor) or route(library, suite, query)
     except InputError as error:
         page = Page("Page not available", render("message.html", message=error))
+    if _size(page) > LARGEST_PAGE:
+        page = Page("Page not available", render("message.html", message=TOO_LARGE))
     return render_page(page, board, suite)
 
 
-def _first(library: Library) -> str:
-    """Return the HTML of the leaderboard with its first rows."""
+def read_query(search: str) -> dict[str, str]:
+    r"""Return the parameters of an address; those that occur several times are joined by line breaks.
+
+    >>> read_query("?view=compare&m=org/a&m=org/b")
+    {'view': 'compare', 'm': 'org/a\norg/b'}
+    """
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(search.lstrip("?")[:LONGEST_QUERY]):
+        query[name] = f"{query[name]}\n{value}" if name in query else value
+    return query
+
+
+def _size(page: Page) -> int:
+    return len(page.body.encode("utf-8", "replace"))
+
+
+def _build_board(library: Library, suite: str, query: Mapping[str, str]) -> Page:
+    """Build the leaderboard; of very many rows only the first, so that the page is not too large."""
     board = library.rows()
-    suite = board.suites[0] if board.suites else ""
+    page = board_page.build_page(board, suite, query)
+    size = _size(page)
+    if size <= LARGEST_PAGE:
+        return page
+    most = int(0.9 * len(board.of(suite)) * LARGEST_PAGE / size)
+    return board_page.build_page(board, suite, query, most)
+
+
+def _first(checks: UploadChecks, search: str) -> str:
+    """Return the HTML of the page at an address; of the leaderboard at `/`, only the first rows."""
+    names = [name for name, _ in parse_qsl(search, keep_blank_values=True)]
+    if not all(name.startswith("__") for name in names):  # such as __theme, which a Space adds
+        return view(checks.library, search, checks)
+    library = checks.library
+    board = library.rows()
+    suite = board_page.first_suite(board)
     page = library.cached(("first", suite), lambda: board_page.build_page(board, suite, {}, board_page.FIRST))
     return render_page(page, board, suite)
 
@@ -70,45 +134,67 @@ def _first(library: Library) -> str:
 def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     """Return the page for a query."""
     name = query.get("view", "board")
+    if name == "suites":
+        return overview_page.build_page(library, suite, query)
+    if name == "model" and "name" in query:
+        return overview_page.build_model_page(library, suite, query)
     if name == "model":
         row = library.row(query.get("model", ""))
         return model_page.build_page(library, row, query) if row else _missing(suite)
+    if name == "history":
+        row = library.row(query.get("model", ""))
+        return history.build_page(library, row) if row else _missing(suite)
     if name == "compare":
         return compare_page.build_page(library, suite, query)
     if name == "size":
         return library.cached((name, suite), lambda: suite_pages.build_size_page(library.rows(), suite, query))
     if name == "items":
-        return library.cached((name, suite), lambda: suite_pages.build_hardest_page(library, suite, query))
+        page_name = (name, suite, query.get("markdown") == "1")
+        return library.cached(page_name, lambda: suite_pages.build_hardest_page(library, suite, query))
     if name == "suite":
         return suite_pages.build_suite_page(library, suite, query)
-    if name == "submit":
-        body = render("submit.html", takes_files=library.takes_files, location=library.location)
-        return Page("Submit a result", body, "submit")
     if name == "about":
         return suite_pages.build_about_page()
     if library.row(query.get("row", "")):
-        return board_page.build_page(library.rows(), suite, query)
+        return _build_board(library, suite, query)
     subsets = query.get("subsets") == "1"
     protocol = board_page.choose_protocol(library.rows(), suite, query)
-    name_of_page = ("board", suite, protocol, subsets)
-    return library.cached(name_of_page, lambda: board_page.build_page(library.rows(), suite, query))
+    scale = query.get("scale", "") if query.get("scale") in SCALES else ""
+    name_of_page = ("board", suite, protocol, subsets, scale)
+    return library.cached(name_of_page, lambda: _build_board(library, suite, query))
+
+
+def _account_page(checks: UploadChecks, query: Mapping[str, str], visitor: Visitor | None) -> Page | None:
+    """Return the page for a query if it depends on who is signed in; else None."""
+    if query.get("view") == "submit":
+        return submit_page.build_submit_page(checks, visitor, query)
+    if query.get("view") == "queue":
+        return submit_page.build_queue_page(checks, visitor)
+    return None
 
 
 def _missing(suite: str) -> Page:
     return Page("No such model", render("missing.html", suite=suite))
 
 
-def export(library: Library, kind: str, suite: str, keys: list[str], names: list[str]) -> str:
-    """Return rows as CSV, LaTeX or BibTeX, in the order and with the columns that the visitor sees."""
+def export(
+    library: Library, kind: str, suite: str, keys: list[str], names: list[str], scale: str = "", page: str = ""
+) -> str:
+    """Return rows as CSV, LaTeX or BibTeX, in the order, with the columns and on the scale that the visitor sees."""
     by_key = {row.key: row for row in library.rows().of(suite)}
     rows = [by_key[key] for key in dict.fromkeys(keys) if key in by_key]
     if kind == "BibTeX":
-        return citations.cite_rows(rows, citations.BASE)
-    columns = {column.name: column for column in tables.columns(rows, with_subsets=True)}
+        return citations.cite_rows(rows, page if _PAGE.fullmatch(page) else "")
+    chosen = choose_scale(scales_of(rows, suite), scale)
+    columns = {column.name: column for column in tables.columns(rows, True, chosen)}
     names = [name for name in dict.fromkeys(names) if name in columns]
     if kind == "CSV":
-        return tables.to_csv(rows, names)
-    return tables.to_latex(rows, names, [name for name in names if columns[name].number])
+        return tables.to_csv(rows, names, chosen)
+    return tables.to_latex(rows, names, [name for name in names if columns[name].number], chosen)
+
+
+_PAGE = re.compile(r"https?://[A-Za-z0-9.:_/\[\]-]{1,300}")
+"""Address of the page in a request of its scripts."""
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -126,25 +212,42 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def run_server(
-    location: str, listening: socket.socket, board: Board | None = None, access: Access | None = None
+    location: str,
+    listening: socket.socket,
+    access: Access | None = None,
+    bar: Callable[[], AbstractContextManager[ReportProgress]] = lambda: nullcontext(lambda key, total: None),
 ) -> None:
-    """Serve the app until it is stopped.
+    """Serve the app until it is stopped. The page shows the progress while results are read.
 
     Args:
         location: folder or Hub dataset of the store.
         listening: socket from `open_socket`.
-        board: rows of the store, if they have been read already.
         access: who may reach the page; by default this machine only.
+        bar: returns a progress bar for reading the results.
 
     Raises:
         InputError: if the store cannot be read.
     """
     access = access or Access()
+    raise_descriptor_limit()
     uploads = Uploads()
     try:
-        library = Library(location, board, writable=access.writable)
-        app = StartingApp(lambda: _build_app(library), lambda: setattr(server, "should_exit", True))
-        server = Server(_guarded(app, library, access, uploads), app, uploads.close)
+        library = Library(location, writable=access.writable, is_open=False)
+        oauth = OAuthApp.of_environment() if library.pulls else None
+        own_token = access.is_local and access.writable and oauth is None
+        checks = UploadChecks(library, SignIn(oauth) if oauth else None, own_token)
+
+        def make() -> FastAPI:
+            with bar() as report:
+                library.open(report)
+            built = _build_app(checks)
+            guard.element = built.state.element
+            return built
+
+        app = StartingApp(make, lambda: setattr(server, "should_exit", True))
+        connection = connection_class(access.headers(), behind_proxy=access.space)
+        guard = _guarded(app, checks, access, uploads)
+        server = Server(guard, app, uploads.close, connection)
         server.run([listening])
         if app.error:
             raise app.error
@@ -152,34 +255,51 @@ def run_server(
         uploads.close()
 
 
-def _guarded(starting_app: StartingApp, library: Library, access: Access, uploads: Uploads) -> Guard:
+def _guarded(starting_app: StartingApp, checks: UploadChecks, access: Access, uploads: Uploads) -> Guard:
     """Return the ASGI app, which checks requests, compresses responses, and inserts the first rows at `/`."""
-    style = (HERE / "page.css").read_text("utf-8")
+    style, library, sign_in = (HERE / "page.css").read_text("utf-8"), checks.library, checks.sign_in
     app = Starlette(
-        routes=[*exports.routes(library, access), Mount("/", starting_app)],
+        routes=[
+            *picture_routes(),
+            *exports.routes(library, access),
+            *(sign_in.routes if sign_in else ()),
+            Mount("/", starting_app),
+        ],
         middleware=[
+            Middleware(PageCache, see=lambda search: view(library, search, checks), version=lambda: _version(library)),
             Middleware(GZipMiddleware, compresslevel=5),
-            Middleware(FirstPaint, markup=lambda: _first(library), css=style),
+            *([sign_in.middleware] if sign_in else ()),
+            Middleware(ReadingPage, library=library),
+            Middleware(FirstPaint, page=lambda search: _first(checks, search), css=style, head=render_head),
         ],
         lifespan=starting_app.lifespan,
     )
-    return Guard(app, access, uploads, library.takes_files)
+    return Guard(app, access, uploads, library.takes_files, can_sign_in=sign_in is not None)
 
 
-def _build_app(library: Library) -> FastAPI:
+def _version(library: Library) -> object:
+    """Return a value that is another one whenever the rows have been read again."""
+    board = library.rows()
+    return board.built, board.offline
+
+
+def _build_app(checks: UploadChecks) -> FastAPI:
     """Build the Gradio app; importing it here lets the first rows be shown meanwhile."""
     from rewardbench.leaderboard.app import blocks
 
-    def see(search: str) -> str:
-        return view(library, str(search))
+    library = checks.library
+
+    def see(search: str, visitor: Visitor | None) -> str:
+        return view(library, str(search), checks, visitor)
 
     def copy(request: object) -> str:
         query = request if isinstance(request, dict) else {}
         keys = list(map(str, query.get("keys") or ()))
         names = list(map(str, query.get("names") or ()))
-        return export(library, str(query.get("kind")), str(query.get("suite")), keys, names)
+        kind, suite, scale, page = (str(query.get(name) or "") for name in ("kind", "suite", "scale", "page"))
+        return export(library, kind, suite, keys, names, scale, page)
 
-    return blocks.build_app(library, see, copy)
+    return blocks.build_app(checks, see, copy)
 
 
 def _port() -> int:

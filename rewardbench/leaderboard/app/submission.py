@@ -6,19 +6,22 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.limits import ConcurrencyLimit, RateLimit
-from rewardbench.leaderboard.app.markup import render
+from rewardbench.leaderboard.app.markup import address, render
+from rewardbench.leaderboard.app.pull_queue import Proposals
+from rewardbench.leaderboard.app.sign_in import SignIn, Visitor
 from rewardbench.leaderboard.app.uploads import MOST_FILE
 from rewardbench.leaderboard.submissions import ReviewFinding, bounded, verdict_of
-from rewardbench.leaderboard.submissions.package import describe_submission, pull_request_text
+from rewardbench.leaderboard.submissions.owners import check_account
+from rewardbench.leaderboard.submissions.package import describe_submission
 from rewardbench.leaderboard.submissions.review import review_packed
 from rewardbench.results import PackedResult, parquet
 from rewardbench.store.hub import HubStore
@@ -35,44 +38,98 @@ class CheckedUpload:
     Args:
         findings: problems of the upload.
         entry: the result as it would be submitted; None if it cannot be submitted.
+        obstacle: why this visitor cannot submit it, although it has no such problem.
     """
 
     findings: tuple[ReviewFinding, ...]
     entry: PackedResult | None = None
+    obstacle: str = ""
+
+
+@dataclass(frozen=True)
+class SentResult:
+    """What a submission became: a row, or a pull request.
+
+    Args:
+        message: sentence for the visitor.
+        links: addresses, by what they show.
+    """
+
+    message: str
+    links: Mapping[str, str]
 
 
 class UploadChecks:
-    """Check uploads, with limits so that no visitor keeps the others waiting.
+    """Check uploads and submit them, with limits so that no visitor keeps the others waiting.
 
     Args:
         library: results that submissions are added to.
+        sign_in: sign-in of visitors, if the server has one.
+        own_token: whether pull requests may be opened with the token of this machine.
     """
 
-    def __init__(self, library: Library) -> None:
-        self.library = library
+    def __init__(self, library: Library, sign_in: SignIn | None = None, own_token: bool = False) -> None:
+        self.library, self.sign_in, self.own_token = library, sign_in, own_token
+        store, pulls = library.store, library.pulls
+        self.proposals = Proposals(store, pulls) if isinstance(store, HubStore) and pulls else None
         self.running = ConcurrencyLimit(per_client=1, total=2)
         self.checked = RateLimit(20, 600)
         self.submitted, self.submitted_by_all = RateLimit(4, 3_600), RateLimit(40, 3_600)
         self.stopped = threading.Event()
 
-    def check(self, client: str, files: Sequence[str], name: str = "") -> CheckedUpload:
+    def visitor(self, session: Mapping[str, object]) -> Visitor | None:
+        """Return the visitor who is signed in, by the content of the cookie; None if nobody is."""
+        return self.sign_in.visitor(session) if self.sign_in else None
+
+    def obstacle(self, visitor: Visitor | None) -> str:
+        """Return why a visitor cannot submit anything here; empty if the visitor can."""
+        if self.proposals is None or visitor or self.own_token:
+            return ""
+        if self.sign_in:
+            return "Sign in to submit it."
+        return f"This page cannot open pull requests: run `rewardbench submit` with --to {self.library.location}."
+
+    def check(self, client: str, files: Sequence[str], name: str = "", visitor: Visitor | None = None) -> CheckedUpload:
         """Check an upload, unless the client exceeds a limit."""
         with self.running.slot(client) as fits:
             if not fits:
                 return _refused("Another check is running: wait until it ends, and drop the files again.")
             if not self.checked.take(client):
-                return _refused("Too many checks in ten minutes: wait, or use `rewardbench submit`.")
-            return check_upload(self.library, files, name, self._deadline(time.monotonic() + LONGEST_CHECK))
+                wait = self.checked.wait(client)
+                return _refused(f"Too many checks in ten minutes: try again {wait}, or use `rewardbench submit`.")
+            checked = check_upload(self.library, files, name, self._deadline(time.monotonic() + LONGEST_CHECK))
+        return self._for_visitor(checked, visitor)
 
-    def submit(self, client: str, checked: CheckedUpload) -> str:
+    def _for_visitor(self, checked: CheckedUpload, visitor: Visitor | None) -> CheckedUpload:
+        """Return a check with what follows from who submits."""
+        if checked.entry is None:
+            return checked
+        obstacle = self.obstacle(visitor)
+        if visitor and self.proposals:
+            try:
+                check_account(str(checked.entry.summary["model"]), visitor.account)
+            except InputError as error:
+                return replace(checked, findings=(ReviewFinding("refused", str(error)), *checked.findings), entry=None)
+        return replace(checked, obstacle=obstacle)
+
+    def submit(self, client: str, checked: CheckedUpload, visitor: Visitor | None = None) -> SentResult:
         """Submit a checked result.
 
         Raises:
             InputError: if the store rejects it, or the client exceeds a limit.
         """
-        if not (self.submitted.take(client) and self.submitted_by_all.take("all")):
-            raise InputError("Too many submissions in an hour: wait, or use `rewardbench submit`.")
-        return submit(self.library, checked)
+        assert checked.entry is not None
+        if obstacle := self.obstacle(visitor):
+            raise InputError(obstacle)
+        if self.proposals:
+            token = visitor.token if visitor else _own_token()
+            pull = self.proposals.propose(checked.entry, token)
+            message = f"Pull request {pull.number} was opened in the name of {pull.author}. It waits for a review."
+            return SentResult(message, {"Show it on the Hub": pull.url, "Show the queue": address(view="queue")})
+        for limit, user in ((self.submitted, client), (self.submitted_by_all, "all")):
+            if not limit.take(user):
+                raise InputError(f"Too many submissions in an hour: try again {limit.wait(user)}.")
+        return add_to_folder(self.library, checked.entry)
 
     def stop(self) -> None:
         """Stop all checks, because the server stops."""
@@ -163,19 +220,49 @@ def _check_packed(library: Library, entry: PackedResult, check_deadline: Callabl
     return CheckedUpload(tuple(findings), entry if can_submit else None)
 
 
-def submit(library: Library, checked: CheckedUpload) -> str:
-    """Submit a checked result, and return a message for the visitor.
+def add_to_folder(library: Library, entry: PackedResult) -> SentResult:
+    """Add a checked result to a local folder.
 
     Raises:
-        InputError: if the store rejects it.
+        InputError: if a stored result would change.
     """
-    entry = checked.entry
-    assert entry is not None
-    if isinstance(library.store, HubStore):
-        return f"A pull request was opened: {library.store.propose([entry], pull_request_text(entry))}"
-    keys = library.store.add([entry], replace=False)
+    if verdict_of(review_packed(entry, library.store)) != "passed":  # what another visitor added meanwhile
+        raise InputError("The results have changed since the check: drop the files again.")
+    (key,) = library.store.add([entry], replace=False)
     library.refresh()
-    return f"Added as {keys[0]}."
+    suite = entry.summary["suite"]
+    links = {
+        "Show it in the leaderboard": address(suite=suite, row=key),
+        "Show the model": address(view="model", suite=suite, model=key),
+    }
+    return SentResult(f"Added as {key}.", links)
+
+
+def _own_token() -> str:
+    """Return the token of this machine.
+
+    Raises:
+        InputError: if it has none.
+    """
+    from huggingface_hub import get_token
+
+    token = get_token()
+    if not token:
+        raise InputError("This machine has no token of the Hub: set HF_TOKEN, or run hf auth login.")
+    return token
+
+
+def describe_missing(files: Sequence[str]) -> str:
+    """Return which file of a result is missing if there is one file only; else an empty text."""
+    if len(files) != 1:
+        return ""
+    name = Path(files[0]).name
+    if name.endswith(".json"):
+        stem = name.removesuffix(".json")
+        return f"One file of two: now add the scores, {stem}_outputs.jsonl or {stem}.parquet."
+    if name.endswith((".jsonl", ".parquet", ".gz")):
+        return f"One file of two: {name} is there, now add the summary (.json) from the same folder."
+    return f"{name} is not a file of a result: drop name.json and name_outputs.jsonl."
 
 
 def render_check(checked: CheckedUpload | None) -> str:
@@ -184,7 +271,7 @@ def render_check(checked: CheckedUpload | None) -> str:
         return ""
     verdict = verdict_of(checked.findings)
     lines = list(describe_submission(checked.entry)) if checked.entry else []
-    summary = _summarize(verdict, can_submit=checked.entry is not None)
+    summary = f"{_summarize(verdict, can_submit=checked.entry is not None)} {checked.obstacle}".strip()
     return render("checked.html", verdict=verdict, findings=checked.findings, summary=summary, lines=lines)
 
 

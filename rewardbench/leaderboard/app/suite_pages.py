@@ -9,10 +9,12 @@ import numpy as np
 from markupsafe import Markup
 
 from rewardbench.errors import InputError
+from rewardbench.leaderboard import facts
 from rewardbench.leaderboard.app import charts, citations, tables
 from rewardbench.leaderboard.app.frame import Page, make_card
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import address, render
+from rewardbench.leaderboard.app.scales import Scale, scales_of
 from rewardbench.leaderboard.types import Board, Figure, LeaderboardRow
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
@@ -26,61 +28,74 @@ def build_size_page(board: Board, suite: str, query: Mapping[str, str]) -> Page:
     """Build the page with two charts: score against size, and score against date."""
     by_size: list[charts.Point] = []
     by_date: list[charts.Point] = []
-    for row in board.of(suite):
-        if row.score.value is None:
+    rows = board.of(suite)
+    scale = scales_of(rows, suite)[0]
+    for row in rows:
+        total = scale.total(row)
+        if total is None or total.value is None:
             continue
-        if row.parameters:
-            by_size.append(_point(row, row.score.value, float(row.parameters)))
+        parameters = facts.size_of(row).parameters
+        if parameters:
+            by_size.append(_point(row, scale, float(parameters)))
         day = _day(row)
         if day is not None:
-            by_date.append(_point(row, row.score.value, float(day)))
+            by_date.append(_point(row, scale, float(day)))
     body = render(
         "size.html",
         suites=board.suites,
         suite=suite,
-        by_size=_draw_sizes(by_size),
+        scale=scale,
+        by_size=_draw_sizes(by_size, scale),
         num_sizes=len(by_size),
-        by_date=_draw_dates(by_date),
+        by_date=_draw_dates(by_date, scale),
         num_dates=len(by_date),
+        only_day=_format_day(by_date[0].x) if by_date else "",
     )
     return Page(f"Size and time on {suite}", body, "size")
 
 
-def _draw_sizes(points: Sequence[charts.Point]) -> Markup:
+def _draw_sizes(points: Sequence[charts.Point], scale: Scale) -> Markup:
     if not points:
         return Markup()
     front = charts.pareto_front(points)
     sizes = [point.x for point in points]
     x = charts.logarithmic("Parameters", min(sizes), max(sizes), lambda value: tables.format_size(int(value)))
-    return charts.scatter(points, x, _score_axis(points), f"Score against size of {len(points)} models", front)
+    return charts.scatter(
+        points, x, _figure_axis(points, scale), f"{scale.label} against size of {len(points)} models", front
+    )
 
 
-def _draw_dates(points: Sequence[charts.Point]) -> Markup:
-    if not points:
+def _draw_dates(points: Sequence[charts.Point], scale: Scale) -> Markup:
+    """Draw the figures over time; nothing if all points have one date."""
+    days = [point.x for point in points]
+    if len(set(days)) < 2:
         return Markup()
     front = charts.pareto_front(points)
-    days = [point.x for point in points]
     x = charts.linear("Date of submission", min(days) - 2, max(days) + 2, _format_day, count=5, least=1.0)
-    return charts.scatter(points, x, _score_axis(points), f"Score over time of {len(points)} models", front)
+    return charts.scatter(
+        points, x, _figure_axis(points, scale), f"{scale.label} over time of {len(points)} models", front
+    )
 
 
-def _score_axis(points: Sequence[charts.Point]) -> charts.Axis:
+def _figure_axis(points: Sequence[charts.Point], scale: Scale) -> charts.Axis:
     low, high = min(point.low for point in points), max(point.high for point in points)
-    return charts.linear("Score (%)", low, high, lambda value: f"{value:.0f}")
+    return charts.linear(f"{scale.label} (%)", low, high, lambda value: f"{value:.0f}")
 
 
-def _point(row: LeaderboardRow, value: float, x: float) -> charts.Point:
-    score = row.score
-    low = value if score.low is None else score.low
-    high = value if score.high is None else score.high
+def _point(row: LeaderboardRow, scale: Scale, x: float) -> charts.Point:
+    total = scale.total(row) or row.score
+    value = total.value or 0.0
+    low = value if total.low is None else total.low
+    high = value if total.high is None else total.high
     return charts.Point(
         x=x,
         y=100 * value,
         low=100 * low,
         high=100 * high,
-        name=f"{row.model}: {tables.format_percent(score)}% ({tables.format_interval(score)})",
+        name=f"{row.model}: {tables.format_percent(total)}% ({tables.format_interval(total)})",
         href=address(view="model", suite=row.suite, model=row.key),
         mark="baseline" if row.is_baseline else "",
+        kind=row.model_type,
     )
 
 
@@ -96,7 +111,8 @@ def _format_day(day: float) -> str:
 
 
 def build_hardest_page(library: Library, suite: str, query: Mapping[str, str]) -> Page:
-    """Build the page of the items that the fewest models get right."""
+    """Build the page of the items that the fewest models get right; with `markdown=1`, texts are rendered."""
+    is_markdown = query.get("markdown") == "1"
     board = library.rows()
     rows = _comparable_rows(board, suite)
     values: dict[str, object] = {"suites": board.suites, "suite": suite, "message": ""}
@@ -112,12 +128,14 @@ def build_hardest_page(library: Library, suite: str, query: Mapping[str, str]) -
     cards = []
     for id in sorted(shares, key=lambda id: (shares[id], id))[:HARDEST]:
         correct = f"{round(shares[id] * len(rows))} of {len(rows)} models are correct"
-        cards.append(make_card(items[id], f"{id} · {items[id].subset} · {correct}"))
+        cards.append(make_card(items[id], f"{id} · {items[id].subset} · {correct}", with_markdown=is_markdown))
     values |= {
         "num_missed": list(shares.values()).count(0.0),
         "num_items": len(shares),
         "num_models": len(rows),
         "cards": cards,
+        "query": {"view": "items", "suite": suite},
+        "is_markdown": is_markdown,
     }
     return Page(f"Hardest items of {suite}", render("hardest.html", **values), "items")
 
@@ -161,7 +179,7 @@ def build_suite_page(library: Library, suite: str, query: Mapping[str, str]) -> 
             gaps.append(row)
     gap_headers = [""]
     for row in gaps[:1]:
-        gap_headers += [figure.name for figure in row.gap]
+        gap_headers += [*(figure.name for figure in row.gap), "Source"]
     body = render(
         "suite.html",
         suites=board.suites,

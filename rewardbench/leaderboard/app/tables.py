@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rewardbench.leaderboard.types import BADGES, Figure, LeaderboardRow, format_rank
+from rewardbench.leaderboard import facts
+from rewardbench.leaderboard.app.scales import ABOVE, SCORE, TURN, Scale, scales_of
+from rewardbench.leaderboard.types import Figure, LeaderboardRow, format_rank
 from rewardbench.metrics import MEANINGS
 
-TURN = "Turn"
 ORDER = "Order inconsistency"
 ORDER_TITLE = "Share of items whose preferred completion changes with the order shown (%), of pairwise models"
 POSITION = "Position bias"
@@ -23,6 +24,8 @@ JUDGE_COLUMNS = (
     ("Cost", "Dollars, by the prices that the submitter stated", True),
 )
 """Name, tooltip and whether it is a number, of the columns of judges."""
+TOTALS = (SCORE, TURN, ABOVE, ORDER)
+"""Columns of figures over the suite."""
 SIZES = ("up to 1B", "1B to 10B", "over 10B", "unknown size")
 
 
@@ -45,48 +48,73 @@ class Column:
     label: str = ""
 
 
-def columns(rows: Sequence[LeaderboardRow], with_subsets: bool = False) -> list[Column]:
+def columns(rows: Sequence[LeaderboardRow], with_subsets: bool = False, scale: Scale | None = None) -> list[Column]:
     """Return the columns of a table.
 
     Args:
         rows: the rows; each section gets a column, and columns without values are hidden at first.
         with_subsets: whether each subset gets a column too.
+        scale: what the numbers are; by default the scale that ranks the models.
     """
+    scale = scale or scales_of(rows, rows[0].suite if rows else "")[0]
     sections: dict[str, Column] = {}
     subsets: dict[str, Column] = {}
     for row in rows:
-        for name in _names(row.sections):
-            sections.setdefault(name, Column(name, f"Section {name} (%)"))
+        for name in _names(row.turns[1:] if scale.metric == "turn" else row.sections):
+            sections.setdefault(name, Column(name, f"Section {name}: {scale.label.lower()}"))
     for row in rows if with_subsets else ():
         for name in _names(row.subsets):
             if name not in sections:
-                subsets.setdefault(name, Column(name, f"Subset {name} (%)"))
+                subsets.setdefault(name, Column(name, f"Subset {name}: percent of items right"))
     return [
-        Column("Rank", f"Range of ranks among verified models, by tests of {rank_measure(rows)}"),
-        Column("Model", "", number=False),
-        Column("Score", "Percent, with 95% confidence interval", label="Score (95% CI)"),
-        *_turn_columns(rows),
+        Column(
+            "Rank",
+            f"Range of ranks among verified models, by tests of {rank_measure(rows)}",
+            visible=any(row.rank_range for row in rows),
+        ),
+        Column("Model", "Name, with its page", number=False),
+        *_totals(rows, scale),
         *sections.values(),
         Column(ORDER, ORDER_TITLE, visible=any(row.order_inconsistency for row in rows)),
         *_judge_columns(rows),
         Column("Kind", "Type of reward model", number=False),
-        Column("Size", "Number of parameters"),
-        Column("Badge", "How the scores were checked (see About)", number=False),
-        Column("License", "License of the weights", number=False, visible=any(row.license for row in rows)),
-        Column("Date", "Date of submission", number=False, visible=any(row.date for row in rows)),
+        Column("Size", "Number of parameters; ~ if it is from the model's name", visible=_has_sizes(rows)),
+        Column("Badge", "How the scores were checked", number=False),
+        Column("Organization", "Owner in the model's name", number=False, visible=False),
+        Column("License", "License of the weights, as stated", number=False, visible=_has_licenses(rows)),
+        Column("Date", "Date of submission", number=False, visible=False),
         Column("Version", "Revision of the suite", number=False, visible=len({row.revision for row in rows}) > 1),
         *subsets.values(),
     ]
 
 
+def _totals(rows: Sequence[LeaderboardRow], scale: Scale) -> list[Column]:
+    """Return the columns of totals: that of the scale first, the others hidden."""
+    has_turns = any(row.turn for row in rows)
+    is_mirror = any(row.metric == "mirror" for row in rows)
+    totals = {SCORE: Column(SCORE, f"Percent of {MEANINGS['mirror' if is_mirror else 'pair']}", visible=False)}
+    if has_turns:
+        totals[TURN] = Column(TURN, f"Percent of {MEANINGS['turn']}", visible=False)
+    totals[ABOVE] = Column(ABOVE, "0 is guessing, 100 is all right", visible=False)
+    main = totals.pop(scale.column)
+    if scale.column != ABOVE:
+        del totals[ABOVE]
+    label = f"{scale.label} (95% CI)" if any(row.score.low is not None for row in rows) else scale.label
+    return [Column(main.name, main.title, label=label), *totals.values()]
+
+
+def _has_licenses(rows: Sequence[LeaderboardRow]) -> bool:
+    """Return True if the license of a model is known, other than of toy models."""
+    return any(row.license and not facts.is_toy(row) for row in rows)
+
+
+def _has_sizes(rows: Sequence[LeaderboardRow]) -> bool:
+    return any(facts.size_of(row).parameters for row in rows)
+
+
 def rank_measure(rows: Sequence[LeaderboardRow]) -> str:
     """Return what the ranks of a table compare."""
     return "turn accuracy" if any(row.turn for row in rows) else "score"
-
-
-def _turn_columns(rows: Sequence[LeaderboardRow]) -> list[Column]:
-    """Return the column of turn accuracy, if a row has any."""
-    return [Column(TURN, f"Percent of {MEANINGS['turn']}")] if any(row.turn for row in rows) else []
 
 
 def _judge_columns(rows: Sequence[LeaderboardRow]) -> list[Column]:
@@ -104,36 +132,24 @@ def _names(figures: Iterable[Figure]) -> list[str]:
     return [figure.name for figure in figures]
 
 
-def cell_text(row: LeaderboardRow, column: str) -> str:
+def figure_of(row: LeaderboardRow, column: str, scale: Scale) -> Figure | None:
+    """Return the figure of a cell; None if the column has no figures, or the row does not have this one."""
+    if column == scale.column:
+        return scale.total(row)
+    if column in (SCORE, TURN):
+        return row.turn if column == TURN else row.score
+    return row.order_inconsistency if column == ORDER else scale.section(row, column)
+
+
+def cell_text(row: LeaderboardRow, column: str, scale: Scale | None = None) -> str:
     """Return the text of a cell."""
-    plain = {
-        "Rank": format_rank(row.rank_range),
-        "Model": row.model,
-        "Score": format_percent(row.score),
-        TURN: format_percent(row.turn),
-        ORDER: format_percent(row.order_inconsistency),
-        POSITION: format_points(row.biases, "position_bias"),
-        "Protocol": row.protocol,
-        "Requests": format_count(row.requests),
-        "Failures": format_count(row.failures),
-        "Cost": format_cost(row.cost),
-        "Kind": row.model_type,
-        "Size": format_size(row.parameters),
-        "Badge": row.badge,
-        "License": row.license,
-        "Date": row.date,
-        "Version": shorten_hashes(row.revision),
-    }
-    if column in plain:
-        return plain[column]
-    for figure in (*row.sections, *row.subsets):
-        if figure.name == column:
-            return format_percent(figure)
-    return format_percent(None)
+    if column in PLAIN:
+        return PLAIN[column](row)
+    return format_percent(figure_of(row, column, scale or scales_of([row], row.suite)[0]))
 
 
-def _cells(row: LeaderboardRow, names: Sequence[str]) -> list[str]:
-    return [cell_text(row, name) for name in names]
+def _cells(row: LeaderboardRow, names: Sequence[str], scale: Scale | None) -> list[str]:
+    return [cell_text(row, name, scale) for name in names]
 
 
 def format_percent(figure: Figure | None) -> str:
@@ -198,6 +214,31 @@ def format_size(parameters: int | None) -> str:
     return str(parameters)
 
 
+def format_row_size(row: LeaderboardRow) -> str:
+    """Return the size of a model in short form, with ~ if it is from its name."""
+    size = facts.size_of(row)
+    return f"~{size.text}" if size.source == facts.NAME else format_size(size.parameters)
+
+
+PLAIN: Mapping[str, Callable[[LeaderboardRow], str]] = {
+    "Rank": lambda row: format_rank(row.rank_range),
+    "Model": lambda row: row.model,
+    POSITION: lambda row: format_points(row.biases, "position_bias"),
+    "Protocol": lambda row: row.protocol,
+    "Requests": lambda row: format_count(row.requests),
+    "Failures": lambda row: format_count(row.failures),
+    "Cost": lambda row: format_cost(row.cost),
+    "Kind": lambda row: row.model_type,
+    "Size": format_row_size,
+    "Badge": lambda row: row.badge,
+    "Organization": facts.organization,
+    "License": lambda row: row.license,
+    "Date": lambda row: row.date,
+    "Version": lambda row: shorten_hashes(row.revision),
+}
+"""Columns without figures, each with the function that returns its text."""
+
+
 def size_class(parameters: int | None) -> str:
     """Return the size class of a model, one of `SIZES`."""
     if parameters is None:
@@ -214,24 +255,29 @@ def shorten_hashes(revision: str) -> str:
     return re.sub(r"[0-9a-f]{12,}", lambda match: match[0][:8], revision)
 
 
-def search_text(row: LeaderboardRow) -> str:
-    """Return the text that the search box matches."""
-    return " ".join([row.model, row.model_type, row.badge, row.license, row.date, row.protocol]).lower()
+def to_csv(rows: Iterable[LeaderboardRow], names: Sequence[str], scale: Scale | None = None) -> str:
+    """Return rows as CSV; Low and High are the interval of the total.
 
-
-def to_csv(rows: Iterable[LeaderboardRow], names: Sequence[str]) -> str:
-    """Return rows as CSV. A cell that a spreadsheet could read as a formula gets a leading apostrophe."""
+    A cell that a spreadsheet could read as a formula gets a leading apostrophe.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(map(without_formula, [*names, "Low", "High"]))
     for row in rows:
-        limits = [_format_limit(row.score.low), _format_limit(row.score.high)]
-        writer.writerow([*map(without_formula, _cells(row, names)), *limits])
+        total = (scale or scales_of([row], row.suite)[0]).total(row)
+        limits = [_format_limit(total.low), _format_limit(total.high)] if total else ["", ""]
+        writer.writerow([*map(without_formula, _cells(row, names, scale)), *limits])
     return out.getvalue()
 
 
 def _format_limit(limit: float | None) -> str:
     return "" if limit is None else f"{100 * limit:.1f}"
+
+
+def headline(row: LeaderboardRow) -> tuple[str, Figure]:
+    """Return the name of the figure by which a row is ranked, such as turn accuracy, and the figure."""
+    scale = scales_of([row], row.suite)[0]
+    return scale.label.lower(), scale.total(row) or row.score
 
 
 def without_formula(text: str) -> str:
@@ -261,13 +307,15 @@ _LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
 _LATEX_TABLE = {ord(character): command for character, command in _LATEX.items()}
 
 
-def to_latex(rows: Iterable[LeaderboardRow], names: Sequence[str], numbers: Iterable[str] = ()) -> str:
+def to_latex(
+    rows: Iterable[LeaderboardRow], names: Sequence[str], numbers: Iterable[str] = (), scale: Scale | None = None
+) -> str:
     """Return rows as a LaTeX table (booktabs); columns in `numbers` are right-aligned."""
     numeric = set(numbers)
     alignment = "".join("r" if name in numeric else "l" for name in names)
     lines = [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", _latex_row(names), r"\midrule"]
     for row in rows:
-        lines.append(_latex_row(_cells(row, names)))
+        lines.append(_latex_row(_cells(row, names, scale)))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
@@ -278,15 +326,3 @@ def _latex_row(cells: Sequence[str]) -> str:
 def escape_latex(text: str) -> str:
     """Escape text for LaTeX."""
     return text.translate(_LATEX_TABLE)
-
-
-def filter_choices(rows: Sequence[LeaderboardRow]) -> dict[str, list[str]]:
-    """Return the kinds, sizes and badges of rows, by which a visitor can filter them."""
-    kinds = {row.model_type for row in rows}
-    sizes = {size_class(row.parameters) for row in rows}
-    badges = {row.badge for row in rows}
-    return {
-        "kind": sorted(kinds),
-        "size": sorted(sizes, key=SIZES.index),
-        "badge": [name for name in BADGES if name in badges],
-    }

@@ -95,7 +95,8 @@ class Uploads:
             status = os.lstat(path)
         except (OSError, ValueError) as error:
             raise RejectedError(403, NOT_UPLOADED) from error
-        if str(real) != path or not real.is_relative_to(self.folder) or not stat.S_ISREG(status.st_mode):
+        is_upload = stat.S_ISREG(status.st_mode) and status.st_nlink == 1  # a file with two names was not uploaded
+        if str(real) != path or not real.is_relative_to(self.folder) or not is_upload:
             raise RejectedError(403, NOT_UPLOADED)
         if status.st_size > MOST_FILE:
             raise RejectedError(

@@ -12,24 +12,31 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rewardbench import results
 from rewardbench.console.terminal import echo
+from rewardbench.engine.cache import default_path
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions import reparse
 from rewardbench.leaderboard.submissions.package import pack_submission, read_entry, write_entry
 from rewardbench.leaderboard.submissions.submission import read_submission
+from rewardbench.paths import write_whole
 from rewardbench.results import PackedResult
 
 MEMORY = 2**30
 """Maximum memory for reading, in bytes, in addition to that of the process before."""
+LOOK = 0.02
+"""Seconds between two looks at the memory of the child process, for systems that cannot limit it."""
 SECONDS = 20
 """Maximum time for reading."""
 SECONDS_FOR_ANSWERS = 60
 """Maximum time for parsing the raw answers of a judge."""
+_BASE = 2**28
+"""Memory of the child process before it reads, in bytes: at most so much."""
 _REFUSED = 2
 """Exit code of the child process if the result is invalid."""
 _running: set[subprocess.Popen[bytes]] = set()
@@ -54,6 +61,27 @@ def pack_untrusted(path: str | Path, name: str | None = None) -> PackedResult:
         _run(["pack", str(path), name or "", folder], Path(path).name, SECONDS)
         packed = Path(folder, "result.json")
         return read_entry(packed, results.read_summary(packed))
+
+
+def check_readable(path: Path) -> None:
+    """Check that the scores of an untrusted result can be read within the limits; once for the same scores.
+
+    Args:
+        path: path of its summary; the scores are next to it.
+
+    Raises:
+        InputError: if they cannot be read, or reading them exceeds a limit.
+    """
+    digest = results.sha256_of(results.table_path(path))
+    record: Path | None = None
+    with suppress(InputError):  # this machine may have no cache folder
+        record = default_path().with_name("readable") / digest
+    if record and record.is_file():
+        return
+    _run(["rows", str(path), "", ""], path.name, SECONDS)
+    with suppress(InputError):
+        if record:
+            write_whole(record, b"")
 
 
 def check_answers(path: Path) -> list[str]:
@@ -93,7 +121,7 @@ def _run(arguments: list[str], name: str, seconds: int) -> None:
         _running.add(child)
         try:
             # stdin stays open: the child exits when it is closed, which happens also if this process is killed
-            reason = child.stdout.read(2**14).decode(errors="replace") if _ends_in_time(child, seconds) else ""
+            reason = child.stdout.read(2**14).decode(errors="replace") if _ends_within(child, seconds) else ""
         finally:
             child.kill()
             _running.discard(child)
@@ -110,27 +138,42 @@ def _environment() -> dict[str, str]:
     return {**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
-def _ends_in_time(child: subprocess.Popen[bytes], seconds: int) -> bool:
-    try:
-        child.wait(seconds + 10)
-    except subprocess.TimeoutExpired:
-        return False
+def _ends_within(child: subprocess.Popen[bytes], seconds: int) -> bool:
+    """Return True if the child ends within limits on time and memory, which some systems do not enforce themselves."""
+    end = time.monotonic() + seconds + 10
+    most = _BASE + MEMORY
+    while child.poll() is None:
+        if time.monotonic() > end or _memory(child.pid) > most:
+            return False
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(LOOK)
     return True
 
 
+def _memory(pid: int) -> int:
+    """Return the memory in use by a process, in bytes; 0 if it has ended."""
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
 def _limit(memory: int, seconds: int) -> None:
-    """Limit memory and time of this process, and let it end with its parent."""
+    """Limit memory and time of this process, and let it end with its parent, which watches the same limits."""
+    import psutil
+
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(ImportError, AttributeError, ValueError, OSError):  # Windows has no such limits
-        import resource
-
-        import psutil
-
+    with suppress(AttributeError):  # Windows has no alarm
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(seconds)
-        most = psutil.Process().memory_info().vms + memory
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = psutil.Process().memory_info().vms + memory
+    for name, limit in (("RLIMIT_CORE", 0), ("RLIMIT_AS", most)):
+        with suppress(ImportError, AttributeError, ValueError, OSError):  # macOS has no limit of the address space
+            import resource
+
+            resource.setrlimit(getattr(resource, name), (limit, limit))
 
 
 def _end_with_parent() -> None:
@@ -139,7 +182,7 @@ def _end_with_parent() -> None:
 
 
 def _main(task: str, path: str, name: str, folder: str, memory: str, seconds: str) -> int:
-    """Pack the result at `path` into `folder`, or check its answers; if it is invalid, print why and return 2."""
+    """Pack the result at `path` into `folder`, or read its rows or its answers; if invalid, print why and return 2."""
     import pyarrow as pa
     import pyarrow.compute
     import pyarrow.parquet
@@ -153,6 +196,8 @@ def _main(task: str, path: str, name: str, folder: str, memory: str, seconds: st
         if task == "answers":
             reparse.reject_mismatch(submission)
             return 0
+        if task == "rows":
+            return 0 if submission.scored.items else _REFUSED
         entry = pack_submission(path, name or None)
     except InputError as error:
         echo(error)

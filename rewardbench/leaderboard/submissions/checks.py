@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Literal, TypeGuard
 
@@ -227,16 +227,29 @@ def _is_moderate(value: object) -> TypeGuard[int | float]:
 
 
 def _check_gap(record: SummaryJson, scored: ModelScores, suite: Suite) -> Iterator[str]:
-    """Yield an impossible figure of a gap: the figure of the suite is recomputed, the difference must follow."""
-    values = {figure["name"]: figure["value"] for figure in record["gap"]}
-    if not values:
+    """Yield impossible figures of a gap.
+
+    The figure of the suite is recomputed. The fresh scores are not submitted: of them only what must hold is checked.
+    """
+    figures = {figure["name"]: figure for figure in record["gap"]}
+    if not figures:
         return
-    core, fresh, gap = values["core"], values["fresh"], values["gap"]
-    recomputed = metrics.gap(suite, scored.items, suite, scored.items)[0].value
-    if not _agree(core, recomputed, TOLERANCE):
-        yield f"gap, core, is stated as {_format(core)}, but the items give {_format(recomputed)}"
-    elif core is not None and fresh is not None and gap is not None and not _agree(core - fresh, gap, TOLERANCE):
+    expected = asdict(metrics.gap(suite, scored.items, suite, scored.items)[0])
+    for field, value in expected.items():
+        tolerance = LIMITS_TOLERANCE if field in ("low", "high") else TOLERANCE
+        if not _agree(figures["core"].get(field), value, tolerance):
+            label = "gap, core" if field == "value" else f"gap, core, {field}"
+            yield f"{label}, is stated as {_format(figures['core'].get(field))}, but the items give {_format(value)}"
+            return
+    core, fresh, gap = (figures[name]["value"] for name in ("core", "fresh", "gap"))
+    if core is not None and fresh is not None and gap is not None and not _agree(core - fresh, gap, TOLERANCE):
         yield f"gap is stated as {_format(gap)}, which is not core minus fresh"
+    if figures["gap"]["n"] != figures["fresh"]["n"]:
+        yield "gap and fresh are of different numbers of mirrors"
+    for name in ("fresh", "gap"):
+        low, value, high = figures[name]["low"], figures[name]["value"], figures[name]["high"]
+        if not (low is None or value is None or high is None or low <= value <= high):
+            yield f"gap, {name}, is outside its interval"
 
 
 def _format(figure: object) -> str:

@@ -72,7 +72,7 @@ def read_untrusted_summary(path: Path) -> SummaryJson:
             raise InputError(
                 f"{path.name} was not read: it has {size:,} bytes, and a summary has at most {MOST_SUMMARY:,}."
             )
-        value = json.loads(path.read_bytes(), parse_constant=_reject_constant)
+        value = json.loads(path.read_bytes(), parse_constant=_reject_constant, object_pairs_hook=_reject_repeated)
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
@@ -84,6 +84,14 @@ def read_untrusted_summary(path: Path) -> SummaryJson:
 
 def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _reject_repeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object without repeated keys: other readers may take the first of two values, not the last."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key is repeated")
+    return value
 
 
 def _depth(value: object) -> int:
@@ -210,6 +218,14 @@ Parameters = Annotated[
     ),
     WithJsonSchema({"type": "integer"}),
 ]
+BaseModelName = Annotated[
+    Any,
+    must(
+        _or_empty(lambda value: bool(value) and stated.plain_name(value) == value),
+        "which is not org/name of a model",
+    ),
+    WithJsonSchema(STRING),
+]
 Command = Annotated[
     Any,
     must(
@@ -266,6 +282,7 @@ class SubmittedModel(BaseRecord):
 
     license: License = None
     parameters: Parameters = None
+    base_model: BaseModelName = None
 
 
 class SubmittedManifest(BaseRecord):

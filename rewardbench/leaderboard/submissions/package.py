@@ -116,6 +116,8 @@ def _public_manifest(manifest: JsonObject, name: str, license: str | None) -> di
         model["license"] = license
     elif not stated.is_license(model.get("license")):
         model.pop("license", None)
+    if "/" not in stated.plain_name(model.get("base_model")):  # also a local path, which is now its last folder
+        model.pop("base_model", None)
     return {**public, "model": model, "command": _quote(public.get("command"))}
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from rewardbench import results
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.submissions import bounded
 from rewardbench.leaderboard.submissions.fields import is_clean_name
 from rewardbench.leaderboard.submissions.submission import Submission, read_submission
 from rewardbench.results import answers, parquet
@@ -115,8 +116,10 @@ def _added_results(store: HubStore, number: int, suite: str) -> Iterator[ModelSc
         key, _, extension = file.rpartition(".")
         if extension != "json" or store.files.get(file) == digest or not _is_readable(proposed, key):
             continue
-        submission = read_submission(proposed.path(key))
+        path = proposed.path(key)
+        submission = read_submission(path)
         if submission.record["suite"] == suite:
+            bounded.check_readable(path)
             yield submission.scored
 
 

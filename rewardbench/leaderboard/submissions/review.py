@@ -5,8 +5,8 @@ from __future__ import annotations
 import getpass
 import json
 import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -16,12 +16,15 @@ from typing import Any
 from rewardbench import results
 from rewardbench.engine.loop import score
 from rewardbench.engine.noise import is_exact
-from rewardbench.errors import InputError
+from rewardbench.errors import InputError, Unreachable
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.submissions.bounded import pack_untrusted
 from rewardbench.leaderboard.submissions.checks import ReviewFinding, check, verdict_of
+from rewardbench.leaderboard.submissions.fresh_gap import find_gap, gap_figures, measure_gap
+from rewardbench.leaderboard.submissions.owners import author_of, find_owner_doubts
 from rewardbench.leaderboard.submissions.package import read_entry, write_entry
 from rewardbench.leaderboard.submissions.peers import Peers
+from rewardbench.leaderboard.submissions.pull_state import announce_verdict, merge_comment
 from rewardbench.leaderboard.submissions.pulls import earlier_pulls, read_pull
 from rewardbench.leaderboard.submissions.rerun import Agreement, compare_rerun, draw_sample, items_for
 from rewardbench.leaderboard.submissions.submission import Submission, read_submission
@@ -34,9 +37,9 @@ from rewardbench.store import HUB, open_store
 from rewardbench.store.base import Store
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import INDEX, keys_of
-from rewardbench.store.verdicts import make_verdict, summary_hash, verdict_name
+from rewardbench.store.verdicts import GAP, make_verdict, summary_hash, verdict_name
 from rewardbench.suites import load_known, load_suite
-from rewardbench.types import Suite
+from rewardbench.types import Estimate, Suite
 
 
 @dataclass(frozen=True)
@@ -90,25 +93,43 @@ class Rerun:
     """Fingerprint of that model."""
     differs: tuple[str, ...]
     """Parts of the fingerprint that differ from the manifest."""
+    gap: tuple[Estimate, ...] = ()
+    """Accuracy on the mirrors of the suite, on fresh ones, and the difference; empty if no fresh ones were scored."""
 
     @property
     def findings(self) -> list[ReviewFinding]:
-        """Whether the re-run gave other scores, or another model was run."""
+        """Whether the re-run gave other scores, another model was run, or fresh mirrors are harder for the model."""
         differs = [name for name in self.differs if name not in HARMLESS]
         other_model = f"its manifest has another {', '.join(differs)} than the re-run" if differs else ""
         if not self.agreement.agrees:
             beyond, items = self.agreement.beyond, self.agreement.items
             reason = f"the re-run gives other scores: {beyond} of {items} margins differ by more than noise"
             return [ReviewFinding("refused", reason + (f"; {other_model}" if other_model else ""))]
-        return [ReviewFinding("flagged", other_model)] if other_model else []
+        findings = [ReviewFinding("flagged", other_model)] if other_model else []
+        return [*findings, *find_gap(self.gap)]
 
 
-def review_submission(source: SubmissionSource) -> Review:
+def review_submission(source: SubmissionSource, comment: bool = False) -> Review:
     """Check a result, or the result in a pull request, against its suite and the current results of the store.
+
+    Args:
+        source: where it is.
+        comment: whether to comment a pull request that cannot be read as refused.
 
     Raises:
         InputError: if it, its suite or the store cannot be read.
     """
+    try:
+        return _review(source)
+    except Unreachable:
+        raise
+    except InputError as error:
+        if comment and source.pull_request:
+            announce(source, [ReviewFinding("refused", str(error))])
+        raise
+
+
+def _review(source: SubmissionSource) -> Review:
     pull = source.pull_request
     submission, key = read_pull(*pull) if pull else _read_file(source.result)
     pack_untrusted(submission.path)  # reads the scores in a child process with limits, before this process does
@@ -175,6 +196,8 @@ def _findings(
     if pull and peers.stored_row:
         stored = peers.stored_row.key
         yield ReviewFinding("flagged", f"{pull[0]} has this very result already, as {stored}: close the pull request")
+    if pull:
+        yield from find_owner_doubts(str(submission.record["model"]), author_of(*pull), peers.names)
     yield from peers.changes(key if pull else "")
     yield from peers.leads()
 
@@ -204,13 +227,16 @@ HARMLESS = {"versions", "device", "dtype", "float32_matmul", "attn_implementatio
 """Parts of a fingerprint that may differ in an honest re-run: they change scores by noise only."""
 
 
-def score_again(review: Review, model: ModelSpec, per_section: int) -> Rerun:
+def score_again(review: Review, model: ModelSpec, per_section: int, fresh: bool = True) -> Rerun:
     """Score a new random sample, and compare its scores and the fingerprint with the submission.
+
+    If the scores agree, as many fresh items are scored.
 
     Args:
         review: the review of the submission.
         model: the model to run.
         per_section: number of items of each section.
+        fresh: whether newly generated mirrors are scored too, if the suite has generators.
     """
     seed = secrets.randbits(32)
     sample = draw_sample(review.suite, per_section, seed)
@@ -222,7 +248,10 @@ def score_again(review: Review, model: ModelSpec, per_section: int) -> Rerun:
     agreement = compare_rerun(sample.items, stated, rescored, noise)
     manifest = review.submission.record["manifest"]
     differs = _differing_parts(manifest.get("fingerprint") or {}, scorer.fingerprint)
-    return Rerun(agreement, seed, per_section, len(sample.items), model, scorer.fingerprint, differs)
+    gap: tuple[Estimate, ...] = ()
+    if fresh and agreement.agrees:
+        gap = measure_gap(review.suite, review.submission.scored, scorer, len(sample.items), seed)
+    return Rerun(agreement, seed, per_section, len(sample.items), model, scorer.fingerprint, differs, gap)
 
 
 def _differing_parts(stated: JsonObject, rerun: JsonObject) -> tuple[str, ...]:
@@ -259,6 +288,7 @@ def rerun_figures(rerun: Rerun) -> dict[str, object]:
         "rerun_agrees": "yes" if agreement.agrees else "no",
         "items_to_catch_1_percent": items_for(0.01),
         "items_to_catch_3_percent": items_for(0.03),
+        **gap_figures(rerun.gap),
     }
 
 
@@ -287,6 +317,7 @@ def record_verdict(review: Review, rerun: Rerun, location: str) -> str:
         "by": store.user() if isinstance(store, HubStore) else _local_user(),
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
+        GAP: [asdict(estimate) for estimate in rerun.gap],
     }
     for name, value in rerun_figures(rerun).items():
         details[name] = str(value)
@@ -320,6 +351,18 @@ def _local_user() -> str:
         return ""
 
 
+def announce(source: SubmissionSource, findings: Sequence[ReviewFinding]) -> bool:
+    """Comment the verdict on a pull request, and return True; False if the last comment states the same.
+
+    Raises:
+        InputError: if it is not a pull request.
+    """
+    if not source.pull_request:
+        raise InputError("Only a pull request has comments: pass hf://datasets/org/name@refs/pr/N.")
+    name, number = source.pull_request
+    return announce_verdict(name, number, findings, HubStore(name).user())
+
+
 def merge(source: SubmissionSource, review: Review, replace: bool = False) -> str:
     """Add the reviewed submission of a pull request to its dataset, close the pull request, and update the index.
 
@@ -343,7 +386,7 @@ def merge(source: SubmissionSource, review: Review, replace: bool = False) -> st
     submission = review.submission
     entry = read_entry(submission.path, submission.record)
     (key,) = store.add([entry], f"Add {review.key} (pull request {number})", replace)
-    store.close(number, f"Verified, and added as {key}.")
+    store.close(number, merge_comment(key))
     refresh(store)
     store.save(INDEX, store.indexes()[0].read_bytes(), "Update the index")
     return f"{HUB}{name}"

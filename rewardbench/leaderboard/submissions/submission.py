@@ -11,6 +11,7 @@ from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions import fields
 from rewardbench.results import SummaryJson, parquet
 from rewardbench.results.scored import ModelScores, to_model_scores
+from rewardbench.results.types import design_columns
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Submission:
             InputError: if they cannot be read within limits.
         """
         rows = results.read_rows(self.path, self.record, scores_only=True)
+        if not all(row["scores"] for row in rows):  # elsewhere the verdict of such a row is taken for its scores
+            raise InputError(f"{self.path.name} has a row without scores.")
         return to_model_scores(self.path, self.record, rows)
 
     @property
@@ -73,4 +76,10 @@ def read_submission(path: Path) -> Submission:
             raise InputError(f"{place.name} was not read: it has {size:,} bytes, and scores have at most {most:,}.")
     if not places or results.sha256_of(places[0]) != record.get(results.OUTPUTS_HASH):
         raise InputError(f"The scores next to {path.name} do not have the {results.OUTPUTS_HASH} that it states.")
+    if places[0].suffix == ".parquet":
+        names = parquet.unknown_columns(places[0], design_columns(record["manifest"]))
+        if names:
+            raise InputError(
+                f"{places[0].name} was not read: it has columns that no result has, such as {ascii(names[0])[:60]}."
+            )
     return Submission(path, record)

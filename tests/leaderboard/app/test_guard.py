@@ -3,20 +3,14 @@
 import hashlib
 import json
 import os
-import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
-from ports import free_port
-from repository import ROOT
+from served import META, Served
 
 pytest.importorskip("gradio")
 
@@ -24,69 +18,6 @@ from rewardbench.errors import InputError
 from rewardbench.leaderboard.app import uploads
 
 SECRET = "secret-model-of-this-machine"
-
-
-class Served:
-    """`rewardbench leaderboard` of a copy of the demo, in a child process."""
-
-    def __init__(self, folder, *flags):
-        self.results = shutil.copytree(ROOT / "leaderboard" / "demo", folder / "demo")
-        stored = self.results / "tiny-rm.json"  # an upload made today is another result than one of an earlier day
-        stored.write_text(json.dumps(json.loads(stored.read_bytes()) | {"date": "2026-01-01"}))
-        self.temporary = folder / "temporary"
-        self.temporary.mkdir()
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
-        command = [sys.executable, "-m", "rewardbench", "leaderboard", "--results", str(self.results), *flags]
-        self.process = subprocess.Popen(
-            [*command, "--port", str(self.port)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "TMPDIR": str(self.temporary)},
-        )
-        assert self.process.stdout.readline().startswith(b"leaderboard=")
-        assert self.get("/config").status_code == 200
-
-    def get(self, path, **options):
-        return self.client.get(path, **options)
-
-    def post(self, path, value=None, **options):
-        if value is not None:
-            options["headers"] = {"content-type": "application/json", **options.get("headers", {})}
-            options["content"] = json.dumps(value)
-        return self.client.post(path, **options)
-
-    def join(self, data, session="abc", **options):
-        return self.post("/gradio_api/queue/join", {"data": data, "fn_index": 0, "session_hash": session, **options})
-
-    def see(self, address, **options):
-        call = {"data": address, "component_id": 1, "fn_name": "see", "session_hash": "abc"}
-        return self.post("/gradio_api/component_server/", call, **options)
-
-    def upload(self, *files):
-        return self.post("/gradio_api/upload", files=[("files", file) for file in files])
-
-    def outcome(self, session):
-        """Return the outcome of the last event of a session."""
-        with self.client.stream("GET", f"/gradio_api/queue/data?session_hash={session}", timeout=60) as answer:
-            for line in answer.iter_lines():
-                if "process_completed" in line:
-                    return json.loads(line.removeprefix("data: "))
-        return None
-
-    def kept(self):
-        (folder,) = self.temporary.glob("rewardbench-uploads-*")
-        return [path for path in folder.rglob("*") if path.is_file()]
-
-    def stop(self):
-        """Send SIGTERM, and return the seconds until the server ends."""
-        start = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
-        self.process.stdout.close()
-        self.client.close()
-        return time.monotonic() - start
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +40,8 @@ def places(tmp_path_factory, served):
     upload_folder = Path(uploaded).parent
     (upload_folder / "link.json").symlink_to(secret)
     (upload_folder / "folder").symlink_to(folder)
+    (served.temporary / "hard.json").write_bytes(secret.read_bytes())
+    os.link(served.temporary / "hard.json", upload_folder / "hard.json")
     return {
         "an endless device": "/dev/zero",
         "a device": "/dev/random",
@@ -124,6 +57,13 @@ def places(tmp_path_factory, served):
         "upwards within": f"{upload_folder}/../{upload_folder.name}/a.json",
         "a link among the uploads": str(upload_folder / "link.json"),
         "a linked folder among the uploads": str(upload_folder / "folder" / "secret.json"),
+        "a hard link among the uploads": str(upload_folder / "hard.json"),
+        "its own path in the process": f"/proc/{served.process.pid}/root{upload_folder}/a.json",
+        "two slashes": f"/{upload_folder}/a.json",
+        "a dot": f"{upload_folder}/./a.json",
+        "a slash at the end": f"{upload_folder}/a.json/",
+        "other case": f"{upload_folder}/A.json",
+        "an encoded slash": f"{upload_folder}%2fa.json",
         "a folder": str(upload_folder),
         "a file that is not there": f"{upload_folder}/b.json",
         "an address": "http://127.0.0.1:9/x.json",
@@ -135,7 +75,6 @@ def places(tmp_path_factory, served):
     }
 
 
-META = {"_type": "gradio.FileData"}
 FORMS = {
     "as the page sends it": lambda path: [[{"path": path, "meta": META}], ""],
     "not in a list": lambda path: [{"path": path, "meta": META}, ""],
@@ -177,12 +116,12 @@ def test_concurrent_forged_requests_do_not_block_others(served, places):
 UNSERVED = """
 /gradio_api/openapi.json /openapi.json /docs /gradio_api/info /monitoring /monitoring/summary /gradio_api/vibe-code
 /gradio_api/proxy=http://127.0.0.1:9 /gradio_api/runs /gradio_api/queue/status /gradio_api/deep_link /login /svelte/x
-/gradio_api/stream/a/b/1/playlist.m3u8 /gradio_api/startup-events
+/gradio_api/stream/a/b/1/playlist.m3u8 /gradio_api/startup-events /login/huggingface /login/callback /logout
 """.split()
 UNPOSTED = """
 /gradio_api/run/look /gradio_api/api/look /gradio_api/call/look /gradio_api/call/v2/look /gradio_api/stream/abc
 /gradio_api/reset /gradio_api/process_recording /login /gradio_api/vibe-edit /gradio_api/component_server
-/gradio_api//queue/join
+/gradio_api//queue/join /login/huggingface /login/callback /logout
 """.split()
 
 
@@ -250,6 +189,45 @@ def test_an_upload_is_limited_in_number_and_size(served):
     assert served.post("/gradio_api/upload", content=iter([b"x"]), headers=kind).status_code == 411
     assert served.post("/gradio_api/upload", content=b"x").status_code == 411
     assert sorted(served.kept()) == before, "nothing is kept of what was refused"
+
+
+NAMES = (
+    "../../x.json",
+    "..\\x.json",
+    "/etc/x.json",
+    "a\0.json",
+    "a\r\nX: y.json",
+    "\u202ea.json",
+    "a" * 300 + ".json",
+    ".",
+)
+
+
+def test_names_of_uploaded_files_stay_in_the_folder(served):
+    outside = sorted(path for path in served.temporary.rglob("*") if "rewardbench-uploads" not in str(path))
+    for name in NAMES:
+        answer = served.upload((name, b"{}"))
+        assert answer.status_code in (200, 400, 422)
+        for path in answer.json() if answer.status_code == 200 else ():
+            assert Path(path).is_relative_to(next(served.temporary.glob("rewardbench-uploads-*")))
+    assert sorted(path for path in served.temporary.rglob("*") if "rewardbench-uploads" not in str(path)) == outside
+
+
+def test_call_of_another_element_is_refused(served):
+    for number in (-1, 0, 2, 10**9, 10**400):
+        call = {"data": "?view=submit", "component_id": number, "fn_name": "see", "session_hash": "abc"}
+        answer = served.post("/gradio_api/component_server/", call)
+        assert answer.status_code in (400, 404), number
+
+
+def test_log_line_has_no_control_characters():
+    from rewardbench.leaderboard.app.guard import _log_line
+
+    scope = {"method": "GET", "path": "/a\r\nERROR: forged\x1b[2J\u202e" + "x" * 9_000}
+    line = _log_line(scope, ValueError("a\nb\x1b" + "y" * 9_000))
+    assert line.isascii()
+    assert line.isprintable()
+    assert len(line) <= 500
 
 
 def test_interrupted_upload_leaves_no_file(served):
@@ -328,8 +306,9 @@ def test_responses_are_compressed(served):
     assert 'id="rb-first"' in first.text
 
 
-def test_visitors_write_to_a_folder_only_with_writable(tmp_path):
-    running = Served(tmp_path)
+@pytest.mark.parametrize("flags", [(), ("--host", "0.0.0.0")])
+def test_visitors_write_to_a_folder_only_with_writable(tmp_path, flags):
+    running = Served(tmp_path, *flags)
     before = sorted(path.name for path in running.results.rglob("*"))
     page = running.see("?view=submit").json()
     assert f"rewardbench submit results/org/name.json --to {running.results}" in page

@@ -90,10 +90,11 @@ def test_slow_body_times_out(monkeypatch):
         asyncio.run(guard._read_body(never, Headers({}), 100))
 
 
-def test_second_concurrent_check_of_a_client_is_refused():
+def test_second_concurrent_check_of_a_client_is_refused(tmp_path):
     from rewardbench.leaderboard.app import submission
+    from rewardbench.leaderboard.app.library import Library
 
-    checks = submission.UploadChecks(library=None)
+    checks = submission.UploadChecks(Library(str(tmp_path)))
     with checks.running.slot("a"):
         assert "Another check is running" in checks.check("a", ["x", "y"]).findings[0].message
     for _ in range(checks.checked.most):

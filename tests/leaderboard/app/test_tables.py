@@ -35,12 +35,3 @@ def test_latex_is_escaped():
     text = tables.to_latex([row("org/a_b&c\\input{x}")], ["Model", "Score"], ["Score"])
     assert r"org/a\_b\&c\textbackslash{}input\{x\} & 80.0 \\" in text
     assert text.startswith(r"\begin{tabular}{lr}")
-
-
-def test_filter_choices_are_the_values_that_occur():
-    rows = [row(parameters=8_000_000_000), row(badge="published", model_type="DPO")]
-    assert tables.filter_choices(rows) == {
-        "kind": ["DPO", "Seq. Classifier"],
-        "size": ["1B to 10B", "unknown size"],
-        "badge": ["recomputed", "published"],
-    }

@@ -133,24 +133,49 @@ def test_a_summary_above_256_kib_is_refused(tmp_path):
 SLOW = b'{"id":"a","scores":[1,2]}\n' * 240_000
 
 
-def test_child_process_ends_with_its_parent(tmp_path):
-    path = bombs.write(tmp_path, result()[0], SLOW)
-    command = [
-        sys.executable,
-        "-m",
-        "rewardbench.leaderboard.submissions.bounded",
-        str(path),
-        "",
-        str(tmp_path),
-        str(2**30),
-        "60",
-    ]
+@pytest.mark.parametrize("parent_ends", [True, False])
+def test_child_process_ends_with_its_parent(tmp_path, parent_ends):
+    path = bombs.write(tmp_path, result()[0], SLOW if parent_ends else SLOW[:270])
+    arguments = ["pack", str(path), "", str(tmp_path / "packed"), str(2**30), "60"]
+    (tmp_path / "packed").mkdir()
+    command = [sys.executable, "-m", "rewardbench.leaderboard.submissions.bounded", *arguments]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    child.stdin.close()
-    assert child.wait(30) == 1
-    assert child.stdout.read() == b""
+    if parent_ends:
+        child.stdin.close()
+    code = child.wait(30)
+    output = child.stdout.read()
     child.stdout.close()
-    assert not results.table_path(path).exists()
+    child.stdin.close()
+    if parent_ends:
+        assert (code, output) == (1, b"")
+        assert not (tmp_path / "packed" / "result.json").exists()
+    else:
+        assert code == 2, "the same arguments work as long as the parent lives"
+        assert output
+
+
+NO_LIMIT = """
+import resource
+def setrlimit(kind, limits):
+    raise ValueError("current limit exceeds maximum limit")
+resource.setrlimit = setrlimit
+"""
+
+
+@pytest.mark.parametrize("make", [bombs.dictionary_bomb, bombs.lying_table])
+def test_memory_is_limited_where_the_system_limits_no_address_space(tmp_path, make, monkeypatch):
+    """On macOS RLIMIT_AS cannot be set."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(NO_LIMIT)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    path = bombs.write(tmp_path, result()[0], make(), ".parquet")
+    message, parent_peak, child = read(path, 2**27)
+    assert "memory" in message
+    assert parent_peak < 200
+    assert child < 2**8 + 2**7 + 300, "it is looked at often"
+    path = write(tmp_path, *result())
+    assert read(path)[0].endswith("bytes")
 
 
 def test_slow_reading_is_stopped(tmp_path, monkeypatch):

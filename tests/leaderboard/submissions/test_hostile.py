@@ -167,7 +167,19 @@ def test_consistent_gap_passes(tmp_path):
         return check(read_submission(write(tmp_path, {**summary, "gap": figures}, rows)), built)
 
     assert findings() == []
-    figures[1]["value"], figures[2]["value"] = figures[0]["value"], 0.0
+    figures[1] |= {"value": figures[0]["value"], "low": 0.0, "high": 1.0}
+    figures[2] |= {"value": 0.0, "low": -0.1, "high": 0.1}
     assert findings() == [], "fresh scores are not published"
-    figures[2]["value"] = 0.1
-    assert "not core minus fresh" in findings()[0].message
+    honest = [dict(figure) for figure in figures]
+    for number, change, words in (
+        (2, {"value": 0.1}, "not core minus fresh"),
+        (2, {"low": 0.05}, "gap, gap, is outside its interval"),
+        (1, {"high": 0.01}, "gap, fresh, is outside its interval"),
+        (1, {"n": 10**6}, "different numbers of mirrors"),
+        (0, {"n": 10**6}, "gap, core, n"),
+        (0, {"low": 0.0}, "gap, core, low"),
+        (0, {"high": 1.0}, "gap, core, high"),
+        (0, {"truncated": 5}, "gap, core, truncated"),
+    ):
+        figures[:] = [{**figure, **(change if n == number else {})} for n, figure in enumerate(honest)]
+        assert words in findings()[0].message, change

@@ -337,7 +337,7 @@ def test_answers_are_uploaded_with_a_result(is_packed, entry, judged, tmp_path, 
     checked = submission.check_upload(library, list(map(str, files)), "org/gpt-4o-judge")
     assert checked.findings == ()
     assert checked.entry.answers is not None
-    submission.submit(library, checked)
+    submission.add_to_folder(library, checked.entry)
     assert library.rows().rows[0].protocol.startswith("choice@1#")
     ((finding),) = submission.check_upload(library, list(map(str, files[:2])), "org/gpt-4o-judge").findings
     assert "no raw answers" in finding.message

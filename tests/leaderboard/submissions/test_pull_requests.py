@@ -211,6 +211,7 @@ def noisy(seed):
 
 def test_later_copy_in_an_open_pull_request_is_flagged(hub, victim, tmp_path, capsys):
     numbers = []
+    hub.accounts.organizations["me"] |= {"one", "two", "three"}
     for n, name in enumerate(("one/a", "two/b", "three/c")):
         summary, table = entry(tmp_path, name, 0.7, 5, noisy(n))
         numbers.append(pull(files_of(name, summary, table)))

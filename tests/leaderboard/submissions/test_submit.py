@@ -187,14 +187,14 @@ def test_published_command_is_quoted_and_unknown_license_is_removed(scored, tmp_
     summary = json.loads(scored.read_bytes())
     folder = str(tmp_path / "my models" / "m")
     summary["model"] = summary["manifest"]["model"]["model"] = folder
-    summary["manifest"]["model"]["license"] = "my-own-terms"
+    summary["manifest"]["model"] |= {"license": "my-own-terms", "base_model": "/models/base"}
     summary["manifest"]["command"] = shlex.join(["rewardbench", "--model", folder, "--dataset", "core"])
     moved = tmp_path / "model.json"
     moved.write_text(json.dumps(summary))
     results.outputs_path(moved).write_bytes(results.outputs_path(scored).read_bytes())
     summary, *_ = pack_submission(moved, "org/mine")
     assert summary["manifest"]["command"] == "rewardbench --model org/mine --dataset core"
-    assert "license" not in summary["manifest"]["model"]
+    assert not {"license", "base_model"} & summary["manifest"]["model"].keys()
 
 
 def test_a_submission_to_the_hub_is_a_pull_request(scored, hub, capsys):

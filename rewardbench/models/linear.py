@@ -1,0 +1,100 @@
+"""Compute linear layers by oneDNN on processors where MKL does not use AVX-512.
+
+PyTorch computes float32 linear layers by MKL, which uses AVX-512 on Intel processors only. oneDNN, which PyTorch
+contains, uses it on other processors too. Measured on an AMD Zen 5: 2.3 times as fast, with rounding errors of the same
+size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Linear, Module
+
+CPU_INFO = Path("/proc/cpuinfo")
+"""Where Linux names the vendor of the processor."""
+
+
+def use_onednn(model: Module) -> int:
+    """Compute the float32 linear layers of a model on the CPU by oneDNN if it is faster here; return their number.
+
+    Only modules of the class `torch.nn.Linear` change, and no layer whose forward is replaced already, such as one that
+    is offloaded. They keep their weights, and compute as before if gradients are enabled.
+    """
+    import torch
+
+    if not is_onednn_faster():
+        return 0
+    count = 0
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear) and _is_plain(module):
+            vars(module)["forward"] = partial(_forward, module)
+            count += 1
+    return count
+
+
+@cache
+def is_onednn_faster() -> bool:
+    """Return True if oneDNN computes float32 linear layers faster than MKL here: with AVX-512, and not on Intel."""
+    import torch
+
+    if torch.backends.cpu.get_cpu_capability() != "AVX512" or cpu_vendor() in ("", "GenuineIntel"):
+        return False
+    has_mkl = bool(torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]
+    has_onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    return has_mkl and has_onednn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+def cpu_vendor(path: Path = CPU_INFO) -> str:
+    """Return the vendor of the processor, such as AuthenticAMD; empty if the system does not name it."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip() == "vendor_id":
+            return value.strip()
+    return ""
+
+
+def describe_linear(fingerprint: Mapping[str, object]) -> dict[str, str]:
+    """Return which library computed the linear layers, `onednn` or `torch`; nothing unless in float32 on the CPU.
+
+    Args:
+        fingerprint: that of the scorer.
+    """
+    if (fingerprint.get("device"), fingerprint.get("dtype")) != ("cpu", "float32"):
+        return {}
+    is_compiled = bool(fingerprint.get("compiled"))
+    return {"cpu_linear_kernel": "onednn" if is_onednn_faster() and not is_compiled else "torch"}
+
+
+def _is_plain(linear: Linear) -> bool:
+    """Return True if a layer is of no subclass, has the forward of its class, and float32 weights on the CPU."""
+    import torch
+
+    is_replaced = type(linear) is not torch.nn.Linear or "forward" in vars(linear)
+    return not is_replaced and _is_float32_on_cpu(linear.weight)
+
+
+def _is_float32_on_cpu(tensor: Tensor) -> bool:
+    import torch
+
+    return tensor.dtype == torch.float32 and tensor.device.type == "cpu"
+
+
+def _forward(linear: Linear, inputs: Tensor) -> Tensor:
+    """Return the output of a layer, shape [..., out_features], for inputs of shape [..., in_features]."""
+    import torch
+
+    weight, bias = linear.weight, linear.bias
+    if torch.is_grad_enabled() or not (_is_float32_on_cpu(weight) and _is_float32_on_cpu(inputs)):
+        return torch.nn.functional.linear(inputs, weight, bias)
+    output: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+    return output

@@ -1,0 +1,130 @@
+"""Linear layers by oneDNN: the same outputs as torch's own, only where they are faster, and only without gradients."""
+
+import copy
+from itertools import chain
+
+import pytest
+import torch
+
+from rewardbench import evaluation
+from rewardbench.engine.loop import score
+from rewardbench.models import linear
+from rewardbench.models.linear import cpu_vendor, describe_linear, is_onednn_faster, use_onednn
+from rewardbench.scorers import load_scorer
+from rewardbench.settings import ModelSpec, Settings
+from rewardbench.suites import load_suite
+
+AMD = "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\n"
+needs_onednn = pytest.mark.skipif(
+    not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")),
+    reason="this build of torch has no oneDNN",
+)
+
+
+@pytest.fixture
+def onednn(monkeypatch):
+    monkeypatch.setattr(linear, "is_onednn_faster", lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("text", "vendor"), [(AMD, "AuthenticAMD"), ("vendor_id : GenuineIntel\n", "GenuineIntel"), ("CPU part: 0x1\n", "")]
+)
+def test_the_vendor_is_read_from_the_facts_of_the_processor(text, vendor, tmp_path):
+    path = tmp_path / "cpuinfo"
+    path.write_text(text)
+    assert cpu_vendor(path) == vendor
+    assert cpu_vendor(tmp_path / "missing") == ""
+
+
+@pytest.mark.parametrize(
+    ("vendor", "capability", "is_faster"),
+    [
+        ("AuthenticAMD", "AVX512", True),
+        ("AuthenticAMD", "AVX2", False),
+        ("GenuineIntel", "AVX512", False),
+        ("", "AVX512", False),
+    ],
+)
+@needs_onednn
+def test_onednn_is_chosen_where_mkl_does_not_use_avx512(vendor, capability, is_faster, monkeypatch):
+    monkeypatch.setattr(linear, "cpu_vendor", lambda: vendor)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+    assert linear.is_onednn_faster.__wrapped__() is is_faster
+
+
+@needs_onednn
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(1, 96), (7, 96), (2, 33, 96), (1, 0, 96), (96,)])
+def test_outputs_equal_those_of_torch(bias, shape, onednn):
+    torch.manual_seed(0)
+    layer, inputs = torch.nn.Linear(96, 40, bias=bias), torch.randn(shape)
+    with torch.inference_mode():
+        expected = layer(inputs)
+        assert use_onednn(layer) == 1
+        torch.testing.assert_close(layer(inputs), expected, rtol=1e-5, atol=1e-6)
+
+
+@needs_onednn
+def test_gradients_flow_as_before(onednn):
+    layer = torch.nn.Linear(8, 3)
+    use_onednn(layer)
+    layer(torch.randn(5, 8)).sum().backward()
+    torch.testing.assert_close(layer.bias.grad, torch.full((3,), 5.0))
+
+
+@needs_onednn
+def test_other_layers_keep_their_forward(onednn):
+    class Scaled(torch.nn.Linear):
+        pass
+
+    hooked = torch.nn.Linear(4, 4)
+    hooked.forward = hooked.forward
+    layers = [Scaled(4, 4), torch.nn.Linear(4, 4).double(), torch.nn.Linear(4, 4).bfloat16(), torch.nn.Embedding(4, 4)]
+    assert use_onednn(torch.nn.Sequential(hooked, *layers)) == 0
+
+
+@needs_onednn
+def test_a_copy_of_a_layer_has_weights_of_its_own(onednn):
+    layer = torch.nn.Linear(4, 2, bias=False)
+    use_onednn(layer)
+    twin = copy.deepcopy(layer)
+    with torch.inference_mode():
+        layer.weight.zero_()
+        assert layer(torch.ones(1, 4)).abs().max() == 0
+        assert twin(torch.ones(1, 4)).abs().max() > 0
+
+
+@needs_onednn
+@pytest.mark.parametrize("model", ["tiny-rm", "tiny-dpo"])
+def test_scores_of_a_model_are_those_of_torch(model, monkeypatch):
+    spec = ModelSpec(model, ref_free_type="avg" if model == "tiny-dpo" else None)
+    items = load_suite("core").items[::60]
+    scores = {}
+    for name, is_faster in (("torch", False), ("onednn", True)):
+        monkeypatch.setattr(linear, "is_onednn_faster", lambda is_faster=is_faster: is_faster)
+        scorer = load_scorer(spec)
+        scores[name] = list(chain.from_iterable(item.scores for item in score(items, scorer).items))
+    assert len(scores["torch"]) > 50
+    assert scores["onednn"] == pytest.approx(scores["torch"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "described"),
+    [
+        ({"device": "cpu", "dtype": "float32"}, {"cpu_linear_kernel": "onednn"}),
+        ({"device": "cpu", "dtype": "float32", "compiled": True}, {"cpu_linear_kernel": "torch"}),
+        ({"device": "cpu", "dtype": "bfloat16"}, {}),
+        ({"device": "cuda", "dtype": "float32"}, {}),
+        ({}, {}),
+    ],
+)
+def test_the_kernel_is_described_where_it_matters(fingerprint, described, onednn):
+    assert describe_linear(fingerprint) == described
+
+
+def test_the_manifest_records_the_kernel_outside_of_the_fingerprint():
+    result, _ = evaluation.run(Settings(model=ModelSpec("tiny-rm"), dataset="core", limit=1, cache=False))
+    manifest = result.manifest
+    assert manifest["environment"]["cpu_linear_kernel"] == ("onednn" if is_onednn_faster() else "torch")
+    assert "cpu_linear_kernel" not in manifest["fingerprint"]
