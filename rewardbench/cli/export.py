@@ -93,6 +93,8 @@ def _draw_badge(result: Result, output: Path, name: str | None) -> tuple[Path, b
     from rewardbench.leaderboard.app.badge import draw_badge
     from rewardbench.leaderboard.types import Figure
 
-    score = Figure("score", result.score.value, result.score.low, result.score.high)
+    metric = "turn accuracy" if result.turns else "mirror accuracy" if result.mirrors else "score"
+    estimate = result.turns[0] if result.turns else result.score
+    figure = Figure(metric, estimate.value, estimate.low, estimate.high)
     path = output if output.suffix == ".svg" else output / "badge.svg"
-    return path, draw_badge(name or result.model, result.suite, score, "self-reported")
+    return path, draw_badge(name or result.model, result.suite, metric, figure, "self-reported")

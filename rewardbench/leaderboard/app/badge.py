@@ -10,7 +10,7 @@ from html import escape
 from markupsafe import Markup
 
 from rewardbench.leaderboard.app.markup import address, render
-from rewardbench.leaderboard.app.tables import format_interval, format_percent
+from rewardbench.leaderboard.app.tables import format_interval, format_percent, headline
 from rewardbench.leaderboard.types import VERIFIED, Figure, LeaderboardRow
 
 COLORS = {VERIFIED: "#2e7d32", "recomputed": "#1565c0", "self-reported": "#616161", "published": "#6d4c41"}
@@ -23,17 +23,18 @@ NARROW, NORMAL, WIDE, FULL = 4.4, 7.0, 10.0, 11.5
 """Widths of characters at a font size of 11, in pixels."""
 
 
-def draw_badge(model: str, suite: str, score: Figure, checked: str) -> bytes:
+def draw_badge(model: str, suite: str, metric: str, score: Figure, checked: str) -> bytes:
     """Draw the badge of a model.
 
     Args:
         model: name of the model.
         suite: name of the suite.
-        score: the score.
+        metric: name of the figure, such as accuracy.
+        score: the figure.
         checked: how the score was checked, a key of `BADGES`.
     """
     check = _visible(checked, LONGEST_SUITE)
-    figure = "no score" if score.value is None else f"{format_percent(score)}%"
+    figure = "no score" if score.value is None else f"{metric} {format_percent(score)}%"
     if score.value is not None and score.low is not None and score.high is not None:
         figure += f" ({format_interval(score)})"
     label, value = f"rewardbench {_visible(suite, LONGEST_SUITE)}", f"{figure} · {check}"
@@ -43,7 +44,7 @@ def draw_badge(model: str, suite: str, score: Figure, checked: str) -> bytes:
 
 def draw_row(row: LeaderboardRow) -> bytes:
     """Draw the badge of a row."""
-    return draw_badge(row.model, row.suite, row.score, row.badge)
+    return draw_badge(row.model, row.suite, *headline(row), row.badge)
 
 
 @dataclass(frozen=True)

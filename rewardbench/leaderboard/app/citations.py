@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from rewardbench.leaderboard import facts
+from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.app.markup import address
-from rewardbench.leaderboard.app.tables import cell_text, escape_latex, format_interval, shorten_hashes
+from rewardbench.leaderboard.app.tables import escape_latex, shorten_hashes
 from rewardbench.leaderboard.types import LeaderboardRow
 from rewardbench.suites.registry import SUITES
 
@@ -52,19 +54,21 @@ def cite_row(row: LeaderboardRow, base: str) -> str:
 
     Args:
         row: the row.
-        base: address of the leaderboard.
+        base: address of the leaderboard; empty: no url.
     """
-    owner, slash, _ = row.model.partition("/")
+    owner = facts.organization(row)
     lines = [f"title = {{{_text(row.model)} on {_text(row.suite)}}}"]
-    if slash and owner and not row.is_baseline:
+    if owner:
         lines.append(f"author = {{{{{_text(owner)}}}}}")
     if re.match(r"\d{4}-", row.date, re.ASCII):
         lines.append(f"year = {{{row.date[:4]}}}")
-    figure = f"{cell_text(row, 'Score')} ({format_interval(row.score)})"
+    label, total = tables.headline(row)
+    figure = f"{label} {tables.format_percent(total)} ({tables.format_interval(total)})"
     note = f"{row.suite}@{shorten_hashes(row.revision)}: {figure}, {row.badge}"
     lines.append("howpublished = {rewardbench leaderboard}")
     lines.append(f"note = {{{_text(note)}}}")
-    lines.append(f"url = {{{base}{address(view='model', suite=row.suite, model=row.key)}}}")
+    if base:
+        lines.append(f"url = {{{base}{address(view='model', suite=row.suite, model=row.key)}}}")
     return _entry(_key("rewardbench", row.key), lines)
 
 

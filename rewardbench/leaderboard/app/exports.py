@@ -55,13 +55,17 @@ def routes(library: Library, access: Access) -> list[Route]:
         SCHEMA: site.schema,
         EMBED: site.embed,
     }
-    return [Route(path, _guarded(answers[path]), methods=["GET"]) for path in PATHS]
+    return [Route(path, _guarded(library, answers[path]), methods=["GET"]) for path in PATHS]
 
 
-def _guarded(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """Return an endpoint that answers with status 404 where there is nothing to show."""
+def _guarded(library: Library, answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """Return an endpoint that answers with status 404 where there is nothing, and 503 while results are read."""
 
     def endpoint(request: Request) -> Response:
+        progress = library.progress
+        if progress is not None:
+            text = f"The results are being read ({progress[0]} of {progress[1] or 'an unknown number'}): try again.\n"
+            return PlainTextResponse(text, 503, {"Retry-After": "5", "Cache-Control": "no-store"})
         try:
             return answer(request)
         except InputError as error:

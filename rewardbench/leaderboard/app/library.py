@@ -38,9 +38,6 @@ MOST_BUILT = 3
 """Pages built concurrently: one with a thousand rows has megabytes, and needs hundreds of megabytes to build."""
 
 
-Content = TypeVar("Content")
-
-
 class Library:
     """Results of one store. Rows are refreshed in the background, so pages never wait for the Hub.
 

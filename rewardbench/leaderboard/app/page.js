@@ -255,6 +255,15 @@ function report(button, status) {
   setTimeout(() => { button.textContent = words; }, 1500);
 }
 
+// Copies the text above a button, or selects it for the visitor to copy.
+async function copyAbove(button) {
+  const text = button.parentElement.previousElementSibling;
+  const copied = await copyText(text.textContent);
+  if (!copied) getSelection().selectAllChildren(text);
+  report(button, copied ? 'Copied' : 'Selected: press Ctrl+C');
+  button.focus();
+}
+
 async function download(kind) {
   const text = await exported(kind);
   const link = document.createElement('a');

@@ -274,6 +274,12 @@ def _format_limit(limit: float | None) -> str:
     return "" if limit is None else f"{100 * limit:.1f}"
 
 
+def headline(row: LeaderboardRow) -> tuple[str, Figure]:
+    """Return the name of the figure by which a row is ranked, such as turn accuracy, and the figure."""
+    scale = scales_of([row], row.suite)[0]
+    return scale.label.lower(), scale.total(row) or row.score
+
+
 def without_formula(text: str) -> str:
     """Return text with a leading apostrophe if a spreadsheet could read it as a formula.
 

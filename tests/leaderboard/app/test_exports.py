@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -53,6 +54,10 @@ class Site:
         command += ["--port", str(self.port)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert self.process.stdout.readline().startswith(b"leaderboard=")
+        deadline = time.monotonic() + 90
+        while (answer := self.get("/rows.json")).status_code == 503 and time.monotonic() < deadline:
+            assert answer.headers["retry-after"] == "5"
+            time.sleep(0.2)
 
     def get(self, path, **options):
         return self.client.get(path, **options)
@@ -221,7 +226,8 @@ def test_csv_has_the_figures_of_the_json_and_no_formula(site):
         assert line["key"] == row["key"]
     cells = [cell for line in lines for cell in line.values()]
     assert [cell for cell in cells if cell.lstrip()[:1] in tuple("=+@\t\r")] == []
-    assert [line["model"] for line in lines if line["key"] == "org/evil"] == ["'" + EVIL]
+    (evil,) = (line["model"] for line in lines if line["key"] == "org/evil")
+    assert evil.startswith("'" + EVIL[:20])
     assert answer.headers["content-disposition"] == 'attachment; filename="rewardbench-toy.csv"'
     everything = list(csv.DictReader(io.StringIO(site.get("/rows.csv").content.decode())))
     assert len(everything) == 9
@@ -264,12 +270,14 @@ def test_badge_has_score_interval_suite_and_how_it_was_checked(site):
     row = site.json("/rows.json?model=org/best")["rows"][0]
     figure = [f"{100 * row['score'][name]:.1f}" for name in ("value", "low", "high")]
     label, value = (text.text for text in svg.iter(f"{SVG}text"))
-    assert (label, value) == ("rewardbench toy", f"{figure[0]}% ({figure[1]}–{figure[2]}) · verified")
+    assert (label, value) == ("rewardbench toy", f"mirror accuracy {figure[0]}% ({figure[1]}–{figure[2]}) · verified")
     title = svg.find(f"{SVG}title").text
     assert title == svg.get("aria-label")
     assert title.startswith("org/best on toy: ")
     assert svg.get("role") == "img"
     assert badge.COLORS["verified"] in answer.text
+    core = ElementTree.fromstring(site.get("/badge.svg?model=tiny-rm").content)
+    assert list(core.iter(f"{SVG}text"))[1].text.startswith("turn accuracy ")
     unchecked = site.get("/badge.svg?model=org/Model-1.1").text
     assert badge.COLORS["recomputed"] in unchecked
     assert badge.COLORS["verified"] not in unchecked
@@ -285,7 +293,7 @@ def test_badge_of_an_unknown_model_says_so(site, query):
 
 
 def test_hostile_names_are_text_in_a_badge():
-    svg = ElementTree.fromstring(badge.draw_badge(EVIL * 9, EVIL * 9, Figure("score", 0.5), EVIL))
+    svg = ElementTree.fromstring(badge.draw_badge(EVIL * 9, EVIL * 9, "accuracy", Figure("score", 0.5), EVIL))
     assert {element.tag.removeprefix(SVG) for element in svg.iter()} == {
         "svg",
         "title",
@@ -301,7 +309,7 @@ def test_hostile_names_are_text_in_a_badge():
 
 def test_a_badge_is_as_wide_as_its_texts():
     def width(name):
-        svg = ElementTree.fromstring(badge.draw_badge("m", name, Figure("score", 0.5), "verified"))
+        svg = ElementTree.fromstring(badge.draw_badge("m", name, "accuracy", Figure("score", 0.5), "verified"))
         boxes = [float(rect.get("width")) for rect in svg.iter(f"{SVG}rect")]
         lengths = [float(text.get("textLength")) for text in svg.iter(f"{SVG}text")]
         assert boxes[0] == pytest.approx(sum(boxes[1:]))

@@ -49,7 +49,7 @@ def test_citation_and_badge_are_copied_over_plain_http(browser, server):
 def test_each_format_is_downloaded_from_the_first_rows_and_from_the_page(browser, server):
     page = browser.new_page()
     go(page, server.url)
-    page.click("summary:has-text('Download')")
+    page.click("summary:has-text('Export')")
     shoot(page, "downloads")
     for suffix, words in (("csv", "key,model"), ("json", '"version":1'), ("tex", "tabular"), ("bib", "@misc{")):
         with page.expect_download() as download:
@@ -57,7 +57,7 @@ def test_each_format_is_downloaded_from_the_first_rows_and_from_the_page(browser
         assert words in download.value.path().read_text()
     bare = browser.new_context(java_script_enabled=False).new_page()
     bare.goto(server.url)
-    bare.click("summary:has-text('Download')")
+    bare.click("summary:has-text('Export')")
     with bare.expect_download() as download:
         bare.click("a[href^='rows.parquet']")
     assert download.value.path().read_bytes()[:4] == b"PAR1"
