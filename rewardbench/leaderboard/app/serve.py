@@ -221,11 +221,15 @@ def _build_app(library: Library) -> FastAPI:
 
     def copy(request: object) -> str:
         query = request if isinstance(request, dict) else {}
-        keys = list(map(str, query.get("keys") or ()))
-        names = list(map(str, query.get("names") or ()))
+        keys, names = _texts(query.get("keys")), _texts(query.get("names"))
         return export(library, str(query.get("kind")), str(query.get("suite")), keys, names)
 
     return blocks.build_app(library, see, copy)
+
+
+def _texts(values: object) -> list[str]:
+    """Return the texts of a list; empty for any other value."""
+    return list(map(str, values)) if isinstance(values, list) else []
 
 
 def _port() -> int:
