@@ -35,8 +35,9 @@ UPLOAD = "/gradio_api/upload"
 EVENTS = {"/gradio_api/queue/join": 2**16, "/gradio_api/component_server/": 2**19, "/gradio_api/cancel": 2**12}
 """Paths that events are posted to, with the maximum body size in bytes."""
 FORM = (UPLOAD, "/gradio_api/queue/join")
-NUM_EVENTS = 2
-"""Events of the form: check and submit."""
+CHECK, SUBMIT = 0, 1
+NUM_INPUTS = {CHECK: 2, SUBMIT: 1}
+"""Number of inputs of the events of the form."""
 FUNCTIONS = ("see", "copy")
 """Server functions that the page calls."""
 MOST_HEADERS, LARGEST_HEAD = 100, 2**15
@@ -203,7 +204,10 @@ class Guard:
             RejectedError: if the page does not send such an event.
         """
         inputs = body.get("data")
-        if not isinstance(inputs, list) or body.get("fn_index") not in range(NUM_EVENTS):
+        number = body.get("fn_index")
+        if not isinstance(inputs, list) or type(number) is not int or len(inputs) != NUM_INPUTS.get(number):
+            raise RejectedError(400, "The request is not an event of the page.")
+        if number == CHECK and not _is_form(*inputs):
             raise RejectedError(400, "The request is not an event of the page.")
         trigger = body.get("trigger_id")
         return {
@@ -232,6 +236,12 @@ class Guard:
             if not await asyncio.to_thread(self.uploads.has_room, int(length)):
                 raise RejectedError(503, "The server has no room for uploads right now: try again in an hour.")
             await self.app(scope, _limited(receive, f"--{multipart[1]}".encode()), send)
+
+
+def _is_form(files: object, name: object) -> bool:
+    """Return True if values have the types of the inputs of the form: files or none, and a name."""
+    is_list = isinstance(files, list) and all(isinstance(file, dict) for file in files)
+    return (files is None or is_list) and (name is None or isinstance(name, str))
 
 
 def _log_line(scope: Scope, error: Exception) -> str:

@@ -292,12 +292,16 @@ def _build_app(checks: UploadChecks) -> FastAPI:
 
     def copy(request: object) -> str:
         query = request if isinstance(request, dict) else {}
-        keys = list(map(str, query.get("keys") or ()))
-        names = list(map(str, query.get("names") or ()))
+        keys, names = _texts(query.get("keys")), _texts(query.get("names"))
         kind, suite, scale = (str(query.get(name) or "") for name in ("kind", "suite", "scale"))
         return export(library, kind, suite, keys, names, scale)
 
     return blocks.build_app(checks, see, copy)
+
+
+def _texts(values: object) -> list[str]:
+    """Return the texts of a list; empty for any other value."""
+    return list(map(str, values)) if isinstance(values, list) else []
 
 
 def _port() -> int:
