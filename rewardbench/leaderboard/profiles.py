@@ -37,7 +37,7 @@ class ScoreLayout:
     @cached_property
     def is_right(self) -> np.ndarray:
         """Whether each completion is a right one: [completions]."""
-        num_correct = np.array([item.num_correct for item in self.items], dtype=int)
+        num_correct = np.fromiter((item.num_correct for item in self.items), dtype=int)
         position = np.arange(len(self.item_of)) - self.starts[self.item_of]
         is_right: np.ndarray = position < num_correct[self.item_of]
         return is_right
@@ -56,8 +56,12 @@ class ScoreLayout:
 def layout_of(suite: Suite) -> ScoreLayout:
     """Return the layout of a suite."""
     items = sorted((item for item in suite.items if len(item.completions) > 1), key=lambda item: item.id)
-    counts = np.array([len(item.completions) for item in items], dtype=int)
-    names = [rule_of(suite, item.subset).section for item in items]
+    sizes: list[int] = []
+    names: list[str] = []
+    for item in items:
+        sizes.append(len(item.completions))
+        names.append(rule_of(suite, item.subset).section)
+    counts = np.array(sizes, dtype=int)
     sections = tuple(sorted(set(names)))
     section_of = np.array([sections.index(name) for name in names], dtype=int)
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(int) if items else np.zeros(0, int)

@@ -176,7 +176,7 @@ def test_a_submission_is_a_pull_request_that_is_verified_and_merged(hub, tmp_pat
     out = capsys.readouterr()
     assert stop.value.code == 0, out
     assert "verdict=passed" in out.out
-    assert files(hub) == ["README.md", "index.parquet", "me/a.json", "me/a.parquet"]
+    assert files(hub) == ["README.md", "index.parquet", "me/a.json", "me/a.parquet", "sketches.parquet"]
     assert [row.model for row in refresh(open_store(WHERE)).rows] == ["me/a"]
 
 

@@ -67,8 +67,12 @@ def find_likeness(
     results = list(others)
     profiles = [profile_of(other, layout) for other in results]
     difficulty = difficulty or difficulty_of(profiles, layout)
-    combined = {other.model for other in results if other.fingerprint and other.fingerprint in members}
-    relations = {other.model: stated_relation(scored, other) for other in results}
+    combined: set[str] = set()
+    relations: dict[str, str] = {}
+    for other in results:
+        relations[other.model] = stated_relation(scored, other)
+        if other.fingerprint and other.fingerprint in members:
+            combined.add(other.model)
     explained: list[Likeness] = []
     for likeness in likenesses_of(target, _nearest(target, profiles), difficulty):
         relation = relations.get(likeness.names[0], "")

@@ -86,7 +86,10 @@ def find_mixture(target: Profile, others: Sequence[Profile]) -> Mixture | None:
     if count < FEWEST_MIXED or len(np.unique(target.raw_contrasts[known])) < count / 2 or len(others) < 2:
         return None
     layout = target.layout
-    forms = np.column_stack([form for other in others for form in increasing_forms(other.values)])
+    parts: list[np.ndarray] = []
+    for other in others:
+        parts += increasing_forms(other.values)
+    forms = np.column_stack(parts)
     columns = contrasts(forms, layout)[known]
     model_of = np.repeat(np.arange(len(others)), forms.shape[1] // len(others))
     best: Fit | None = None
@@ -263,13 +266,16 @@ def _source_of_section(target: Profile, others: Sequence[Profile], difficulty: D
     layout = target.layout
     items = layout.section_of == section
     values = _values_in(layout, section)
-    alike = [(pearson(target.contrasts[values], other.contrasts[values]), other) for other in others]
+    alike: list[tuple[float, Profile]] = []
+    agreement: list[tuple[int, Profile]] = []
+    for other in others:
+        alike.append((pearson(target.contrasts[values], other.contrasts[values]), other))
+        agreement.append((int((target.decisions[items] == other.decisions[items]).sum()), other))
     alike.sort(key=lambda pair: -pair[0])
     for correlation, other in alike[:3]:
         typical = typical_correlation(target.contrasts[values], other.contrasts[values])
         if correlation >= ALIKE or typical >= TYPICAL:
             return other.name
-    agreement = [(int((target.decisions[items] == other.decisions[items]).sum()), other) for other in others]
     agreement.sort(key=lambda pair: -pair[0])
     for _, other in agreement[:3]:
         logits = difficulty.logits(other)[items]
