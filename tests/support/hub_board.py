@@ -17,20 +17,32 @@ from ports import free_port
 from repository import ROOT
 
 from rewardbench import results
+from rewardbench.evaluation import run
 from rewardbench.models.fingerprint import digest
+from rewardbench.scorers.baselines import Baseline
+from rewardbench.settings import ModelSpec, Settings
+from rewardbench.store import open_run_store
+from rewardbench.types import TextRequest
 
 DATASET = "org/results"
 DEMO = ROOT / "leaderboard" / "demo"
 META = {"_type": "gradio.FileData"}
 
 
+class Guesser(Baseline):
+    """A model that guesses which response is right, but likes some responses better than others whatever the prompt."""
+
+    def run(self, requests):
+        """Return one number per request."""
+        guesses = super().run(requests)
+        liked = super().run([TextRequest(request.completions[0], request.completions) for request in requests])
+        return [guess + like for guess, like in zip(guesses, liked, strict=True)]
+
+
 def new_result(folder, name="org/new", seed=80, headline=None):
     """Write the result of a model that guesses by a seed, and return the paths of its two files."""
-    from rewardbench.evaluation import run_and_store
-    from rewardbench.settings import ModelSpec, Settings
-
-    run_and_store(Settings(ModelSpec("baseline/random", seed=seed)), str(folder))
-    path = Path(folder, "baseline", "random.json")
+    settings = Settings(ModelSpec("baseline/random", seed=seed))
+    path = Path(open_run_store(str(folder)).put(*run(settings, scorer=Guesser("baseline/random", seed))))
     summary = json.loads(path.read_bytes())
     fingerprint = summary["manifest"]["fingerprint"] | {"kind": "reward", "weights": {"sha256": f"{seed:064d}"}}
     summary["manifest"] |= {"fingerprint": fingerprint, "fingerprint_sha256": digest(fingerprint)}

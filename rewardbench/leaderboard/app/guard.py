@@ -40,6 +40,13 @@ NUM_INPUTS = {CHECK: 2, SUBMIT: 1}
 """Number of inputs of the events of the form."""
 FUNCTIONS = ("see", "copy")
 """Server functions that the page calls."""
+CROSS_ORIGIN = (
+    "access-control-allow-origin",
+    "access-control-allow-credentials",
+    "access-control-allow-methods",
+    "access-control-allow-headers",
+)
+"""Headers by which a browser lets other sites read an answer."""
 MOST_HEADERS, LARGEST_HEAD = 100, 2**15
 """Maximum number of headers, and their maximum size in bytes."""
 LONGEST_CALLBACK, MOST_LOGOUT = 4_096, 1_024
@@ -104,10 +111,7 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                for name, value in self.headers.items():
-                    if scope["path"] not in PATHS or name not in headers:  # exports have stricter policies
-                        headers[name] = value
+                self._set_headers(MutableHeaders(scope=message), is_export=scope["path"] in PATHS)
             await send(message)
 
         try:
@@ -123,6 +127,15 @@ class Guard:
             logging.getLogger("uvicorn.error").error("%s", _log_line(scope, error))
             if not started:
                 await PlainTextResponse("The server failed to answer this request.\n", 500)(scope, receive, finish)
+
+    def _set_headers(self, headers: MutableHeaders, is_export: bool) -> None:
+        """Add the security headers; exports have stricter ones, and only exports may be read by other sites."""
+        for name, value in self.headers.items():
+            if not is_export or name not in headers:
+                headers[name] = value
+        if not is_export:
+            for name in CROSS_ORIGIN:  # Gradio lets every site read its answers
+                del headers[name]
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from hub_board import new_result
 from ports import free_port
 from repository import ROOT
 from synthetic import mirrors, scores, store
@@ -231,7 +232,7 @@ def test_two_models_are_compared(page, server):
     page.fill("input[name=m] >> nth=0", "baseline/longest")
     page.fill("input[name=m] >> nth=1", "tiny-rm")
     page.click("form button:has-text('Compare')")
-    page.wait_for_selector("text=is better than", timeout=30_000)
+    page.wait_for_selector("text=No significant difference between", timeout=30_000)
     assert page.inner_text("thead").split("\t")[2:4] == ["baseline/longest", "tiny-rm"]
     assert page.query_selector("article.rb-item")
     shoot(page, "compare")
@@ -249,46 +250,37 @@ def test_keyboard_reaches_and_sorts(page, server):
     assert unnamed == 0, "everything that can be reached has a name"
 
 
-def submission(folder, name="org/new", headline=None):
-    """Return the files of a new result, under a name and perhaps with a false score."""
-    from rewardbench import results
-    from rewardbench.evaluation import run_and_store
-    from rewardbench.settings import ModelSpec, Settings
-
-    run_and_store(Settings(ModelSpec("baseline/random", seed=80)), str(folder))
-    path = folder / "baseline" / "random.json"
-    summary = json.loads(path.read_bytes())
-    summary["model"] = name
-    if headline is not None:
-        summary["score"]["value"] = headline
-    path.write_text(json.dumps(summary))
-    return [str(path), str(results.outputs_path(path))]
-
-
 def test_bad_submission_is_refused_with_reasons_and_a_good_one_is_added(page, server, tmp_path):
     before = sorted(path.name for path in server.folder.rglob("*"))
     go(page, f"{server.url}?view=submit", "#rb-submit button:has-text('Submit')")
-    page.set_input_files("#rb-submit input[type=file]", submission(tmp_path / "bad", headline=0.99))
+    page.set_input_files("#rb-submit input[type=file]", new_result(tmp_path / "bad", headline=0.99))
     page.wait_for_selector(".rb-check.refused", timeout=60_000)
     assert "the items give" in page.inner_text(".rb-check")
     shoot(page, "submit-refused")
     assert page.is_disabled("#rb-submit button:has-text('Submit')")
     assert sorted(path.name for path in server.folder.rglob("*")) == before, "nothing was written"
     go(page, f"{server.url}?view=submit", "#rb-submit button:has-text('Submit')")
-    page.set_input_files("#rb-submit input[type=file]", submission(tmp_path / "good"))
+    page.set_input_files("#rb-submit input[type=file]", new_result(tmp_path / "good"))
     page.wait_for_selector(".rb-check.passed", timeout=60_000)
     shoot(page, "submit-passed")
     page.click("#rb-submit button:has-text('Submit')")
     page.wait_for_selector("text=Added as org/new", timeout=30_000)
     go(page, server.url)
-    assert page.query_selector("[data-group=baselines] tr[data-key='org/new']")
+    assert page.query_selector("[data-group=open] tr[data-key='org/new']")
+
+
+def hostile_result(folder, name):
+    """Return the files of a result under a name that is no file name."""
+    summary, outputs = map(Path, new_result(folder))
+    summary.write_text(json.dumps(json.loads(summary.read_bytes()) | {"model": name}))
+    return [str(summary), str(outputs)]
 
 
 def test_hostile_submission_is_refused_and_nothing_is_executed(page, server, tmp_path):
     evil = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
     before = sorted(path.name for path in server.folder.rglob("*"))
     go(page, f"{server.url}?view=submit", "#rb-submit button:has-text('Submit')")
-    page.set_input_files("#rb-submit input[type=file]", submission(tmp_path, name=f"../../{evil}"))
+    page.set_input_files("#rb-submit input[type=file]", hostile_result(tmp_path, f"../../{evil}"))
     page.wait_for_selector(".rb-check.refused", timeout=60_000)
     assert "name" in page.inner_text(".rb-check")
     assert page.evaluate("window.hacked") is None

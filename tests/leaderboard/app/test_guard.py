@@ -22,7 +22,7 @@ SECRET = "secret-model-of-this-machine"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    running = Served(tmp_path_factory.mktemp("guard"), "--writable")
+    running = Served(tmp_path_factory.mktemp("guard"), "--writable", "--allow_host", "board.example")
     yield running
     assert running.stop() < 5
     assert list(running.temporary.glob("rewardbench-*")) == []
@@ -295,6 +295,12 @@ def test_every_response_has_security_headers(served, path):
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
     assert "camera=()" in headers["permissions-policy"]
+
+
+@pytest.mark.parametrize("path", ["/", "/config", "/favicon.ico", "/gradio_api/app_id", "/nothing"])
+def test_other_sites_cannot_read_a_response(served, path):
+    headers = served.get(path, headers={"host": "board.example", "origin": "http://evil.example"}).headers
+    assert not [name for name in headers if name.startswith("access-control-")]
 
 
 def test_responses_are_compressed(served):

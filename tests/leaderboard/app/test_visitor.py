@@ -208,8 +208,9 @@ def test_up_to_five_models_are_ticked_and_compared(visit):
     page.click("[data-run-of]")
     boxes = page.locator("[data-pick]:visible")
     assert boxes.count() == 7
-    boxes.nth(0).check()
     assert not page.is_visible(".rb-compare")
+    boxes.nth(0).check()
+    assert page.inner_text(".rb-compare") == "Compare with another model"
     for n in range(1, 5):
         boxes.nth(n).check()
     assert page.inner_text(".rb-compare") == "Compare 5 models"
