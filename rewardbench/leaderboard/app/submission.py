@@ -70,7 +70,9 @@ class UploadChecks:
 
     def __init__(self, library: Library, sign_in: SignIn | None = None, own_token: bool = False) -> None:
         self.library, self.sign_in, self.own_token = library, sign_in, own_token
-        self.proposals = Proposals(library.store, library.pulls) if library and library.pulls else None
+        self.proposals: Proposals | None = None
+        if library and library.pulls and isinstance(library.store, HubStore):
+            self.proposals = Proposals(library.store, library.pulls)
         self.running = ConcurrencyLimit(per_client=1, total=2)
         self.checked = RateLimit(20, 600)
         self.submitted, self.submitted_by_all = RateLimit(4, 3_600), RateLimit(40, 3_600)
