@@ -38,7 +38,8 @@ fetch("config").then((answer) => answer.ok ? 0 : 2000, () => 2000)
 EARLY = """<noscript><style>
 #rb-first .rb-table tr[hidden] { display: table-row !important; }
 @media (max-width: 640px) { #rb-first .rb-table tr[hidden] { display: flex !important; } }
-#rb-first :is(.rb-tools input, .rb-tools details:not(.rb-export), .rb-export span:has(button)) { display: none !important; }
+#rb-first :is(.rb-tools input, .rb-tools details:not(.rb-export)) { display: none !important; }
+#rb-first .rb-export span:has(button) { display: none !important; }
 #rb-first :is(.rb-order, form:not(.rb-form)) { display: none !important; }
 </style></noscript>
 <script>
