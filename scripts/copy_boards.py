@@ -17,6 +17,7 @@ from rewardbench.leaderboard.submissions.copies import Likeness, likenesses_of
 from rewardbench.leaderboard.submissions.nearest import nearest_models
 from rewardbench.leaderboard.submissions.similarity import Difficulty
 from rewardbench.results.scored import read_scored
+from rewardbench.store.local import LocalStore
 from rewardbench.types import Suite
 
 DEMO = Path(__file__).resolve().parent.parent / "leaderboard" / "demo"
@@ -61,8 +62,8 @@ def honest_models(layout: ScoreLayout, cache: Path, seed: int) -> Iterator[Profi
 
 def demo_models(layout: ScoreLayout, suite: str = "core") -> Iterator[Profile]:
     """Yield the models of the leaderboard's demo on a suite."""
-    for path in sorted(DEMO.rglob("*.json")):
-        scored = read_scored(path)
+    for key in LocalStore(DEMO).list():
+        scored = read_scored(DEMO / f"{key}.json")
         if scored.suite.name == suite:
             yield profile_of(scored, layout)
 

@@ -132,9 +132,9 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
         date=_clean(summary.get("date") if stated.is_day(summary.get("date")) else ""),
         command=_clean(manifest.get("command") if stated.is_command(manifest.get("command")) else "", LONGEST_COMMAND),
         fingerprint=_clean(fingerprint) if isinstance(fingerprint, str) else "",
-        base_model=stated.plain_name(model.get("base_model")),
+        base_model=stated.base_model_of(manifest),
         software=stated.plain_name(environment.get("rewardbench") if isinstance(environment, dict) else ""),
-        weights=_weights_of(manifest),
+        weights=stated.weights_of(manifest),
         order_inconsistency=order[0] if order else None,
         protocol=_clean(judge.name) if judge else "",
         biases=biases,
@@ -142,15 +142,6 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
         failures=judge.failed if judge else None,
         cost=judge.cost if judge else None,
     )
-
-
-def _weights_of(manifest: JsonObject) -> str:
-    """Return the commit or the SHA-256 of the weights that a manifest states; empty if it states none."""
-    fingerprint = manifest.get("fingerprint")
-    weights = fingerprint.get("weights") if isinstance(fingerprint, dict) else None
-    if not isinstance(weights, dict):
-        return ""
-    return next((value for name in ("commit", "sha256") if stated.is_digest(value := weights.get(name))), "")
 
 
 def _read_figures(summary: JsonObject, name: str, unread: list[str]) -> tuple[Figure, ...]:

@@ -17,6 +17,7 @@ from rewardbench.models.fingerprint import identify
 from rewardbench.models.labels import choose_label, set_label_count
 from rewardbench.models.layers import compile_layers, is_encoder, pack_with_flex
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
+from rewardbench.models.linear import use_onednn
 from rewardbench.models.locate import locate
 from rewardbench.models.metadata import read_adapter_metadata, read_metadata
 from rewardbench.models.placement import loading_options, placement_notes, stored_quantization, to_device
@@ -183,6 +184,8 @@ def load_weights(checkpoint: Checkpoint, spec: ModelSpec, merge: bool = True) ->
     if checkpoint.kind == "classifier":
         choose_label(model.config, spec.label, name)
         _check_classifier(model, name)
+        if not spec.compile:  # the compiler chooses its own kernels
+            use_onednn(model)
     notes += placement_notes(spec, model, stored)
     notes = [*checkpoint.notes, *notes, *check_vocabulary(tokenizer, model, name)]
     return LoadedModel(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
 from rewardbench.models.devices import pick_device, pick_dtype
-from rewardbench.models.linear import use_onednn
 from rewardbench.processes import whole_number
 from rewardbench.settings import ModelSpec
 
@@ -63,12 +62,10 @@ def loading_options(spec: ModelSpec, config: PreTrainedConfig) -> dict[str, obje
 
 
 def to_device(model: PreTrainedModel, spec: ModelSpec) -> PreTrainedModel:
-    """Move a model to its device, unless `from_pretrained` has placed it; set evaluation mode and linear kernels."""
+    """Move a model to its device, unless `from_pretrained` has placed it; set evaluation mode."""
     if not spec.device_map and not is_quantized(model):
         model = model.to(pick_device(spec.device))  # type: ignore[arg-type]  # a decorator hides the signature
     model.eval()  # type: ignore[no-untyped-call]
-    if not spec.compile:  # the compiler chooses its own kernels
-        use_onednn(model)
     return model
 
 

@@ -142,7 +142,7 @@ def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject], rep
         model_type=str(summary.get("model_type") or ""),
         protocol=protocol_of(manifest),
         weights=stated.weights_of(manifest),
-        base_model=stated.plain_name(object_field(manifest, "model").get("base_model")),
+        base_model=stated.base_model_of(manifest),
     )
 
 

@@ -62,6 +62,16 @@ def weights_of(manifest: Mapping[str, object]) -> str:
     return next((value for name in ("commit", "sha256") if is_digest(value := weights.get(name))), "")
 
 
+def base_model_of(manifest: Mapping[str, object]) -> str:
+    """Return the base model that a manifest states; empty if it states none.
+
+    >>> base_model_of({"model": {"base_model": "org/base"}}), base_model_of({"model": 7})
+    ('org/base', '')
+    """
+    model = manifest.get("model")
+    return plain_name(model.get("base_model")) if isinstance(model, dict) else ""
+
+
 def is_license(value: object) -> bool:
     """Return True if it is an SPDX license identifier or expression, or a license identifier of the Hub.
 

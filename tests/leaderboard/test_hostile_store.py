@@ -14,6 +14,7 @@ from rewardbench.cli.main import main
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app import serve as app
 from rewardbench.leaderboard.app.library import Library
+from rewardbench.leaderboard.app.submission import UploadChecks
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.rows import LONGEST_TEXT
 from rewardbench.results.judges import judge_of
@@ -308,6 +309,6 @@ def test_thousand_rows_fit_on_a_page(folder):
         page = app.view(library, f"?{query}")
         assert len(page.encode()) < MOST_PAGE, query
         assert "too large" not in page or query != "view=board"
-    first = app._first(library)
+    first = app._first(UploadChecks(library), "")
     assert len(first.encode()) < MOST_PAGE
     assert "lab/m0" in first

@@ -15,6 +15,7 @@ from rewardbench.settings import ModelSpec, Settings
 from rewardbench.suites import load_suite
 
 AMD = "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\n"
+CLASSIFIER = {"kind": "Seq. Classifier", "device": "cpu", "dtype": "float32"}
 needs_onednn = pytest.mark.skipif(
     not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")),
     reason="this build of torch has no oneDNN",
@@ -95,27 +96,35 @@ def test_a_copy_of_a_layer_has_weights_of_its_own(onednn):
         assert twin(torch.ones(1, 4)).abs().max() > 0
 
 
-@needs_onednn
-@pytest.mark.parametrize("model", ["tiny-rm", "tiny-dpo"])
-def test_scores_of_a_model_are_those_of_torch(model, monkeypatch):
-    spec = ModelSpec(model, ref_free_type="avg" if model == "tiny-dpo" else None)
+def scores_by_kernel(spec, monkeypatch):
     items = load_suite("core").items[::60]
     scores = {}
     for name, is_faster in (("torch", False), ("onednn", True)):
         monkeypatch.setattr(linear, "is_onednn_faster", lambda is_faster=is_faster: is_faster)
-        scorer = load_scorer(spec)
-        scores[name] = list(chain.from_iterable(item.scores for item in score(items, scorer).items))
+        scores[name] = list(chain.from_iterable(item.scores for item in score(items, load_scorer(spec)).items))
     assert len(scores["torch"]) > 50
+    return scores
+
+
+@needs_onednn
+def test_scores_of_a_classifier_are_those_of_torch(monkeypatch):
+    scores = scores_by_kernel(ModelSpec("tiny-rm"), monkeypatch)
     assert scores["onednn"] == pytest.approx(scores["torch"], abs=1e-5)
+
+
+def test_a_policy_keeps_the_kernel_of_torch(monkeypatch):
+    scores = scores_by_kernel(ModelSpec("tiny-dpo", ref_free_type="sum"), monkeypatch)
+    assert scores["onednn"] == scores["torch"]
 
 
 @pytest.mark.parametrize(
     ("fingerprint", "described"),
     [
-        ({"device": "cpu", "dtype": "float32"}, {"cpu_linear_kernel": "onednn"}),
-        ({"device": "cpu", "dtype": "float32", "compiled": True}, {"cpu_linear_kernel": "torch"}),
-        ({"device": "cpu", "dtype": "bfloat16"}, {}),
-        ({"device": "cuda", "dtype": "float32"}, {}),
+        (CLASSIFIER, {"cpu_linear_kernel": "onednn"}),
+        ({**CLASSIFIER, "compiled": True}, {"cpu_linear_kernel": "torch"}),
+        ({**CLASSIFIER, "dtype": "bfloat16"}, {}),
+        ({**CLASSIFIER, "device": "cuda"}, {}),
+        ({**CLASSIFIER, "kind": "DPO"}, {}),
         ({}, {}),
     ],
 )

@@ -120,7 +120,7 @@ def test_leaderboard_index_and_marks(bucket, monkeypatch, tmp_path, capsys):
     go_to_another_machine(monkeypatch, tmp_path)
     bucket.requests.clear()
     assert scores_of_rows() == expected
-    assert not [path for _, path in bucket.requests if "outputs" in path], "the index in the bucket is read"
+    assert [path for _, path in bucket.requests if path.endswith("index.parquet")], "the index in the bucket is read"
     store.put(result("me/a", 1.0), SUITE)
     assert scores_of_rows() == {**expected, "me/a": 1.0}
 

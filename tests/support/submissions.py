@@ -21,10 +21,11 @@ HANDLER = '"><img src=x onerror="window.hacked=1">'
 def result(name="org/good", share=0.8, seed=3, suite=SUITE, values=None):
     """Return the summary and the rows of a valid submission, with random scores or with `values` by item id."""
     chance = random.Random(seed)
-    item_scores = [
-        ItemScores(item.id, tuple(score + 0.1 * chance.random() for score in item.scores), tokens=(3, 4))
-        for item in scores(suite, share, seed)
-    ]
+    item_scores = []
+    for item, scored in zip(suite.items, scores(suite, share, seed), strict=True):
+        liked = random.Random(f"{seed} {item.group}").gauss(0, 3)  # of the responses, which a mirror shares
+        numbers = tuple(score + liked + 0.1 * chance.random() for score in scored.scores)
+        item_scores.append(ItemScores(item.id, numbers, tokens=(3, 4)))
     if values:
         item_scores = [ItemScores(item.id, tuple(values[item.id]), tokens=(3, 4)) for item in item_scores]
     fingerprint = {"weights": {"sha256": hashlib.sha256(name.encode()).hexdigest()}, "dtype": "float32"}

@@ -313,7 +313,8 @@ def _find_copies(
 
     A likeness that a stated relation explains, such as that of two quantisations, is noted but not flagged.
     """
-    fingerprint, members = manifest.fingerprint_sha256, manifest.fingerprint.get("members")
+    stated = manifest.fingerprint if isinstance(manifest.fingerprint, dict) else {}
+    fingerprint, members = manifest.fingerprint_sha256, stated.get("members")
     likenesses = find_likeness(scored, suite, others, members if isinstance(members, list) else (), difficulty)
     alike = {name for likeness in likenesses for name in likeness.names}
     same: set[str] = set()

@@ -169,7 +169,7 @@ def test_uploaded_file_that_changes_after_the_check_is_not_what_is_added(tmp_pat
     assert checked.findings == ()
     evil, evil_rows = result("org/evil", share=1.0)
     write(tmp_path, evil, evil_rows)
-    form.submit(library, checked)
+    form.add_to_folder(library, checked.entry)
     (row,) = library.rows().rows
     assert row.model == "org/good"
     assert row.score.value == pytest.approx(summary["score"]["value"])
@@ -183,9 +183,9 @@ def test_same_upload_sent_twice_is_added_once(tmp_path, monkeypatch):
     path = write(tmp_path, *result())
     checked = form.check_upload(library, [str(path), str(results.table_path(path))])
     other = form.check_upload(library, [str(path), str(results.table_path(path))], "org/other")
-    form.submit(library, checked)
+    form.add_to_folder(library, checked.entry)
     with pytest.raises(InputError, match="changed since the check"):
-        form.submit(library, other)
+        form.add_to_folder(library, other.entry)
     assert [row.model for row in library.rows().rows] == ["org/good"]
 
 
