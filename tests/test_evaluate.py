@@ -156,7 +156,7 @@ def fails(prompt, completion):
         (fails, "The function fails fails on the prompt 'Name a city.' \\(KeyError"),
         (lambda prompt: 1, "it must take a prompt and a completion, both text, and return a number"),
         (lambda prompt, completion: "much", "and return a number"),
-        ("http://localhost:8000/v1", "is a URL: models behind an API cannot be scored"),
+        ("http://localhost:8000/v1", "is a URL. For a model behind a server, pass it as --base_url"),
     ],
 )
 def test_a_model_that_cannot_be_scored_is_a_one_line_error(model, words):
