@@ -191,6 +191,13 @@ def test_options_accept_numpy_numbers_and_torch_dtypes():
         evaluate(LONGEST, ROWS, max_lenght=3)
 
 
+@pytest.mark.parametrize(
+    ("short", "name"), [("bf16", "bfloat16"), ("fp16", "float16"), ("fp32", "float32"), ("torch.float64", "float64")]
+)
+def test_short_names_of_dtypes_are_read_as_the_long_ones(short, name):
+    assert ModelSpec("m", dtype=short) == ModelSpec("m", dtype=name)
+
+
 def test_the_public_names_are_listed_before_they_are_imported():
     program = "import rewardbench, sys; print(dir(rewardbench)); print('torch' in sys.modules, rewardbench.__version__)"
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60).stdout

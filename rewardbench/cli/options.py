@@ -90,7 +90,7 @@ PairsOption = Literal["best-worst", "all", "best-of-n"] | None
 AggregationOption = Literal["min", "product", "last", "mean"] | None
 RefFreeOption = Literal["sum", "avg", "norm"] | None
 TruncationOption = Literal["left", "right"]
-DtypeOption = Literal["auto", "float16", "bfloat16", "float32", "float64"]
+DtypeOption = Literal["auto", "float16", "bfloat16", "float32", "float64", "fp16", "bf16", "fp32"]
 DeviceMapOption = Literal["auto", "balanced", "balanced_low_0", "sequential"] | None
 AttentionOption = Literal["eager", "sdpa", "flash_attention_2", "flex_attention"] | None
 
