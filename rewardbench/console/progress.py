@@ -13,6 +13,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -38,6 +39,7 @@ class ScoringBar:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
+            TaskProgressColumn(),
             TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("ETA"),
@@ -45,6 +47,7 @@ class ScoringBar:
             console=console,
             disable=not console.is_terminal,
             transient=True,
+            speed_estimate_period=SPEED_PERIOD,
         )
 
     def __enter__(self) -> ScoringBar:
@@ -103,6 +106,8 @@ class ScoringBar:
 
 LOG_EVERY = 30.0
 """Seconds between two log lines without a terminal."""
+SPEED_PERIOD = 600.0
+"""Seconds over which the remaining time is estimated: with rich's 30, a bar whose batches take longer shows none."""
 
 
 class StepBar:
@@ -125,6 +130,7 @@ class StepBar:
             console=console,
             disable=not console.is_terminal,
             transient=True,
+            speed_estimate_period=SPEED_PERIOD,
         )
         self._task = self._bar.add_task(description, total=total, rate="")
 
