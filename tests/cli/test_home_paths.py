@@ -69,6 +69,8 @@ def test_the_python_api_expands_it_too(home):
     ("arguments", "ending"),
     [
         (["--modle", "x"], ": see rewardbench --help."),
+        (["list"], "(rewardbench index lists results, rewardbench data list lists suites): see rewardbench --help."),
+        (["evaluate"], "(rewardbench --model MODEL --dataset DATASET scores a model): see rewardbench --help."),
         (["gate", "--nope"], ": see rewardbench gate --help."),
         (["evaluate-and-gate", "--model", "x"], ": see rewardbench evaluate-and-gate --help."),
         (["data", "lint"], ": see rewardbench data lint --help."),
