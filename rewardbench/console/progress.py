@@ -167,6 +167,15 @@ class StepBar:
 
 
 @contextmanager
+def elapsed_time(console: Console, description: str) -> Iterator[None]:
+    """Context manager: show a description and the seconds so far; nothing without a terminal."""
+    columns = (TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        bar.add_task(description, total=None)
+        yield
+
+
+@contextmanager
 def growing_bar(console: Console, description: str) -> Iterator[Callable[[str, int], None]]:
     """Context manager: show a bar whose total is known with the first step only.
 

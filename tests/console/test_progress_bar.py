@@ -3,9 +3,12 @@
 import io
 import re
 
+import pytest
 from rich.console import Console
 
 from rewardbench.console.progress import ScoringBar, StepBar
+from rewardbench.evaluation import run
+from rewardbench.settings import ModelSpec, Settings
 
 
 def test_the_total_is_known_work_plus_an_estimate_of_later_windows():
@@ -34,6 +37,15 @@ def test_the_bar_shows_a_share_and_a_remaining_time_between_slow_batches(monkeyp
     (task,) = bar._bar.tasks
     assert task.time_remaining == 60
     assert " 75%" in "".join(segment.text for segment in Console(width=120).render(bar._bar.make_tasks_table([task])))
+
+
+@pytest.mark.parametrize(("is_terminal", "expected"), [(True, True), (False, False)])
+def test_a_terminal_shows_that_a_model_is_loaded(is_terminal, expected):
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=is_terminal, width=120)
+    run(Settings(ModelSpec("baseline/longest"), limit=2), console)
+    assert ("loading baseline/longest" in shown.getvalue()) == expected
+    assert is_terminal or shown.getvalue() == ""
 
 
 def test_scorers_without_tokens_advance_by_requests():
