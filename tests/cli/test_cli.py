@@ -275,6 +275,7 @@ def test_conversations_without_a_preference_give_scores_only(command, here):
     code, out, err = command(*LONGEST, "--dataset", write(here / "chats.jsonl", [{"messages": turns}]))
     assert (code, err) == (0, [])
     assert "–" in out
+    assert "note: No item has a preference, so there is no accuracy." in out
     assert (figures(out)["score"], figures(out)["accuracy"], figures(out)["n"]) == ("nan", "nan", "0")
     summary = summary_of("baseline/longest")
     assert (summary["score"]["value"], summary["accuracy"], summary["num_prompts"], summary["extra_results"]) == (
