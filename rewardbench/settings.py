@@ -26,7 +26,9 @@ Data = str | os.PathLike[str] | Iterable[object]
 
 RefFreeType = Literal["sum", "avg", "norm"]
 TruncationSide = Literal["left", "right"]
-Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64"]
+Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64", "fp16", "bf16", "fp32"]
+DTYPE_NAMES = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
+"""Short names of dtypes, as trainers write them; settings hold the long ones."""
 DeviceMap = Literal["auto", "balanced", "balanced_low_0", "sequential"]
 Pairs = Literal["best-worst", "all", "best-of-n"]
 Engine = Literal["local", "ray"]
@@ -64,7 +66,8 @@ def _check_type(name: str, value: object, hint: type) -> object:
     elif isinstance(value, Real) and not isinstance(value, bool):
         converted = float(value)
     elif name == "dtype":
-        converted = str(value).removeprefix("torch.")
+        text = str(value).removeprefix("torch.")
+        converted = DTYPE_NAMES.get(text, text)
     try:
         return _validator(hint).validate_python(converted, strict=True)
     except ValidationError:

@@ -158,7 +158,7 @@ def fails(prompt, completion):
         (fails, "The function fails fails on the prompt 'Name a city.' \\(KeyError"),
         (lambda prompt: 1, "it must take a prompt and a completion, both text, and return a number"),
         (lambda prompt, completion: "much", "and return a number"),
-        ("http://localhost:8000/v1", "is a URL: models behind an API cannot be scored"),
+        ("http://localhost:8000/v1", "is a URL. For a model behind a server, pass it as --base_url"),
     ],
 )
 def test_a_model_that_cannot_be_scored_is_a_one_line_error(model, words):
@@ -191,6 +191,13 @@ def test_options_accept_numpy_numbers_and_torch_dtypes():
     words = r"no option 'max_lenght': did you mean max_length\? It takes adapter, allow_pickle, attn_impl.*, beta,"
     with pytest.raises(InputError, match=words):
         evaluate(LONGEST, ROWS, max_lenght=3)
+
+
+@pytest.mark.parametrize(
+    ("short", "name"), [("bf16", "bfloat16"), ("fp16", "float16"), ("fp32", "float32"), ("torch.float64", "float64")]
+)
+def test_short_names_of_dtypes_are_read_as_the_long_ones(short, name):
+    assert ModelSpec("m", dtype=short) == ModelSpec("m", dtype=name)
 
 
 def test_the_public_names_are_listed_before_they_are_imported():

@@ -23,6 +23,22 @@ Options can be written with hyphens too: `--max-length` is `--max_length`.
 
 Exit codes: 0 success (for `gate`: pass), 1 a regression, a rejected submission or a failed check, 2 bad input,
 3 inconclusive or flagged for review, 129 after SIGHUP, 130 after Ctrl-C, 143 after SIGTERM.
+
+| Environment variable | Content |
+|---|---|
+| `REWARDBENCH_CACHE` | file or bucket of the score cache; default: in the cache folder of the user |
+| `REWARDBENCH_JOIN_SECONDS` | seconds that ranks wait for each other when they start; default: 120 |
+| `OMP_NUM_THREADS` | threads on a CPU; default: those of torch, within the quota of the container |
+| `OMP_WAIT_POLICY` | how threads wait; default: `PASSIVE` |
+| `HF_HOME`, `HF_TOKEN` | cache folder and token of the Hub |
+| `HF_ENDPOINT`, `HF_HUB_OFFLINE` | address of the Hub, and whether it is not called |
+| `OPENAI_API_KEY` | key of the server of `--base_url`; `--api_key_env` names another variable |
+
+Completion of commands and options, here for bash; also `source_zsh`, `source_fish` and `source_powershell`:
+
+```bash
+eval "$(_REWARDBENCH_COMPLETE=source_bash rewardbench)"
+```
 """
 
 

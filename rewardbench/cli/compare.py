@@ -53,6 +53,7 @@ def compare_command(
             echo_json(list(map(asdict, ranked_models)))
         else:
             _print_ranks(ranked_models)
+            _print_plot(plot)
         return
     comparison = compare(models[0], models[1], metric)
     if plot:
@@ -61,6 +62,13 @@ def compare_command(
         echo_json(_comparison_json(comparison))
     else:
         _print_comparison(comparison, examples)
+        _print_plot(plot)
+
+
+def _print_plot(path: str | None) -> None:
+    """Print where the plot is, if one was drawn."""
+    if path:
+        echo(f"plot={path}")
 
 
 def _comparison_json(comparison: Comparison) -> dict[str, object]:

@@ -15,6 +15,8 @@ from rewardbench.cli.options import (
     DATA,
     MODEL,
     OUTPUT,
+    BatchOptions,
+    CountOption,
     DataOptions,
     JsonOption,
     ModelOptions,
@@ -30,7 +32,7 @@ from rewardbench.paths.objects import is_object_address
 
 if TYPE_CHECKING:
     from rewardbench.comparison.gate import Decision, Limits
-    from rewardbench.settings import ModelSpec
+    from rewardbench.settings import Settings
 
 GATE = "Gate"
 CODES = {"pass": 0, "regression": 1, "inconclusive": 3}
@@ -92,28 +94,41 @@ def evaluate_and_gate_command(
     model: Annotated[str, flag(MODEL, "model", "Candidate: folder of a checkpoint, or a Hub id")],
     baseline: BaselineOption,
     dataset: Annotated[str, flag(DATA, "dataset", "Dataset of the baseline")] = "core",
+    limit: Annotated[
+        CountOption, flag(DATA, "limit", "Score only the first N items, as for the baseline", min=1)
+    ] = None,
     output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder or bucket of the candidate's result")] = "results/",
     model_options: ModelOptions,
     data: DataOptions,
     run: RunOptions,
+    batch: BatchOptions,
     gate: GateOptions,
 ) -> None:
     """Score a checkpoint, store the result, and gate it against the baseline: one step of a CI job."""
     gate.limits()  # report a wrong limit before hours of scoring
     if not is_object_address(baseline) and not Path(baseline).is_file():
         raise InputError(f"There is no result at {baseline}: pass the .json of the baseline.")
-    spec = options.model_spec(model, model_options, run)
-    _decide(baseline, _score(spec, dataset, data, output_dir), gate)
-
-
-def _score(spec: ModelSpec, dataset: str, data: DataOptions, output_dir: str) -> str:
-    """Score the candidate; return the path of its result."""
     set_up_scoring()
 
-    from rewardbench.evaluation import run_and_store
     from rewardbench.settings import Settings
 
-    settings = Settings(spec, dataset=dataset, **asdict(data), cache=True)
+    settings = Settings(
+        options.model_spec(model, model_options, run),
+        dataset=dataset,
+        **asdict(data),
+        limit=limit,
+        batch_size=batch.batch_size,
+        batch_tokens=batch.batch_tokens,
+        num_processes=batch.num_processes,
+        cache=not batch.no_cache,
+    )
+    _decide(baseline, _score(settings, output_dir), gate)
+
+
+def _score(settings: Settings, output_dir: str) -> str:
+    """Score the candidate; return the path of its result."""
+    from rewardbench.evaluation import run_and_store
+
     stored = run_and_store(settings, output_dir, make_console(stderr=True))
     if stored is None:  # rank 0 decides
         raise typer.Exit

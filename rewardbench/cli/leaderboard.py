@@ -132,7 +132,9 @@ def submit_command(
     elif verdict == "flagged" and not replace:
         raise typer.Exit(CODES[verdict])
     elif not dry_run:
-        echo(f"key={store.add([entry])[0]}")
+        key = store.add([entry])[0]
+        echo(f"key={key}")
+        echo(f"submitted={to.rstrip('/')}/{key}.json")
 
 
 def _print_findings(findings: Sequence[ReviewFinding]) -> str:

@@ -77,7 +77,17 @@ app.command("import")(import_command)
 app.command("index")(index_command)
 
 
-@app.callback(invoke_without_command=True)
+COMPLETION = "_REWARDBENCH_COMPLETE"
+"""Variable by which a shell asks for its completion script, and then for completions."""
+ENVIRONMENT = (
+    "Environment: REWARDBENCH_CACHE (file or bucket of the score cache), OMP_NUM_THREADS (threads on a CPU), HF_HOME, "
+    "HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE (Hub). Completion in bash: "
+    f'eval "$({COMPLETION}=source_bash rewardbench)"; also source_zsh, source_fish and source_powershell.'
+)
+"""End of the help."""
+
+
+@app.callback(invoke_without_command=True, epilog=ENVIRONMENT)
 @options.with_groups
 def main_command(context: typer.Context, arguments: Arguments) -> None:
     """Score a reward model on preference data: [bold]rewardbench --model MODEL --dataset DATASET[/bold]."""
@@ -108,6 +118,10 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments is None:  # called as the command, not from Python
         _set_up_process()
     accept_any_text()
+    if COMPLETION in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()
     try:
         argv = sys.argv[1:] if arguments is None else arguments
         code = build_command()(expand_home(repeat_lists(drop_flag_values(argv))), standalone_mode=False)
@@ -124,7 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:
-        _print_error("Interrupted; no partial result was written.")
+        _print_error("Interrupted; no partial result was written. Run the command again: scores in the cache are kept.")
     sys.exit(code or 0)
 
 

@@ -9,6 +9,7 @@ from inspect import Parameter, Signature, cleandoc, signature
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from typer import Option
+from typer._click.exceptions import UsageError
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
@@ -46,6 +47,13 @@ def flag(
 JsonOption = Annotated[bool, flag(OUTPUT, "json", "Print as JSON")]
 
 
+OTHER_NAMES = {
+    "evaluate": "rewardbench --model MODEL --dataset DATASET scores a model",
+    "list": "rewardbench index lists results, rewardbench data list lists suites",
+}
+"""What to call instead of commands that other programs have and this one does not."""
+
+
 class Group(TyperGroup):
     """A group of commands with a tidier help.
 
@@ -57,6 +65,16 @@ class Group(TyperGroup):
         params = super().get_params(ctx)
         _hide_bool_types(params)
         return params
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """Find the command that the arguments call; the error about a name of other programs says what to call.
+
+        Raises:
+            UsageError: if there is no such command.
+        """
+        if ctx.parent is None and args[0] in OTHER_NAMES:
+            raise UsageError(f"There is no command {args[0]!r} ({OTHER_NAMES[args[0]]})", ctx)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         """Return a command of the group."""
@@ -90,7 +108,7 @@ PairsOption = Literal["best-worst", "all", "best-of-n"] | None
 AggregationOption = Literal["min", "product", "last", "mean"] | None
 RefFreeOption = Literal["sum", "avg", "norm"] | None
 TruncationOption = Literal["left", "right"]
-DtypeOption = Literal["auto", "float16", "bfloat16", "float32", "float64"]
+DtypeOption = Literal["auto", "float16", "bfloat16", "float32", "float64", "fp16", "bf16", "fp32"]
 DeviceMapOption = Literal["auto", "balanced", "balanced_low_0", "sequential"] | None
 AttentionOption = Literal["eager", "sdpa", "flash_attention_2", "flex_attention"] | None
 

@@ -209,13 +209,19 @@ def _credit_terms(suite: Suite) -> dict[str, object]:
     }
 
 
+def _short(revision: str) -> str:
+    """Shorten the hashes in a revision, but keep its options, which may be the only difference."""
+    return "+".join(part[:24] for part in revision.split("+"))
+
+
 def _reject_other_items(first: ModelScores, second: ModelScores) -> None:
     suite, other_suite = first.suite, second.suite
     same_suite = (suite.name, suite.revision) == (other_suite.name, other_suite.revision)
     if first.knows_suite and second.knows_suite and not same_suite:
         raise InputError(
-            f"{first.path} is of {suite.name}@{suite.revision[:24]} and {second.path} of {other_suite.name}@"
-            f"{other_suite.revision[:24]}: scores of different data cannot be paired. Score both models on one version."
+            f"{first.path} is of {suite.name}@{_short(suite.revision)} and {second.path} of {other_suite.name}@"
+            f"{_short(other_suite.revision)}: scores of different data cannot be paired. Score both models on one "
+            "version."
         )
     if hash_of_ids(suite.items) != hash_of_ids(other_suite.items):
         unpaired = sorted(_scores_by_id(first).keys() ^ _scores_by_id(second).keys())

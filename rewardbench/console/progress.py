@@ -13,6 +13,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -38,6 +39,7 @@ class ScoringBar:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
+            TaskProgressColumn(),
             TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("ETA"),
@@ -45,6 +47,7 @@ class ScoringBar:
             console=console,
             disable=not console.is_terminal,
             transient=True,
+            speed_estimate_period=SPEED_PERIOD,
         )
 
     def __enter__(self) -> ScoringBar:
@@ -103,6 +106,8 @@ class ScoringBar:
 
 LOG_EVERY = 30.0
 """Seconds between two log lines without a terminal."""
+SPEED_PERIOD = 600.0
+"""Seconds over which the remaining time is estimated: with rich's 30, a bar whose batches take longer shows none."""
 
 
 class StepBar:
@@ -125,6 +130,7 @@ class StepBar:
             console=console,
             disable=not console.is_terminal,
             transient=True,
+            speed_estimate_period=SPEED_PERIOD,
         )
         self._task = self._bar.add_task(description, total=total, rate="")
 
@@ -158,6 +164,15 @@ class StepBar:
         if self._total is None:
             return line
         return f"{line} total={self._total} eta={(self._total - self._done) / self.rate(now):.0f}s"
+
+
+@contextmanager
+def elapsed_time(console: Console, description: str) -> Iterator[None]:
+    """Context manager: show a description and the seconds so far; nothing without a terminal."""
+    columns = (TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        bar.add_task(description, total=None)
+        yield
 
 
 @contextmanager

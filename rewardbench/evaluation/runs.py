@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rewardbench.console.progress import ScoringBar
+from rewardbench.console.progress import ScoringBar, elapsed_time
 from rewardbench.console.terminal import make_console
 from rewardbench.engine.backends.base import Workers
 from rewardbench.engine.backends.torchrun import is_first
@@ -22,6 +22,7 @@ from rewardbench.manifest import ScorerFacts, build_manifest
 from rewardbench.metrics import gap, rule_of, with_threshold
 from rewardbench.results import assemble, with_calibration
 from rewardbench.scorers import load_scorer
+from rewardbench.scorers.base import BaseScorer
 from rewardbench.settings import Settings
 from rewardbench.store import open_run_store
 from rewardbench.store.local import reject_model_name
@@ -74,7 +75,7 @@ def run(
     workers = choose_workers(settings)
     in_memory = [name for name, value in (("dataset", suite), ("model", scorer)) if value is not None]
     suite, fresh = load_data(settings, fresh_draw, suite or read)
-    scorer = scorer or loaded or load_scorer(settings.model, settings.cache)
+    scorer = scorer or loaded or _load_shown(settings, console)
     check_view(suite, scorer.view, scorer.name)
 
     def keep(item: Item, item_scores: ItemScores) -> ItemScores:
@@ -91,6 +92,12 @@ def run(
         fresh_items = score_items(fresh.items, scorer, settings, workers, console).items
     manifest = build_manifest(settings, suite, facts, scored, in_memory)
     return summarize_run(settings, suite, facts, scored.items, manifest, fresh, fresh_items), suite
+
+
+def _load_shown(settings: Settings, console: Console | None) -> BaseScorer:
+    """Load the model, and show meanwhile that it is being loaded; large weights take minutes."""
+    with elapsed_time(console or make_console(stderr=True), f"loading {settings.model.model}"):
+        return load_scorer(settings.model, settings.cache)
 
 
 def load_data(
@@ -167,7 +174,7 @@ def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console
         InputError: for bad input, or if no item could be scored.
     """
     workers = choose_workers(settings)
-    scorer = load_scorer(settings.model, settings.cache)
+    scorer = _load_shown(settings, console)
 
     def keep(item: Item, item_scores: ItemScores) -> ItemScores:
         """Pass the scores on; keep those of the first item, and of others only whether there are any."""
@@ -211,7 +218,7 @@ def run_suites(
         InputError: for bad input, and before scoring if the folder cannot be written.
     """
     store = open_run_store(folder)
-    loaded = load_for_all(runs)
+    loaded = load_for_all(runs, console)
     for settings in runs:
         with store.draft() as draft:
             fresh = fresh_folder(settings, draw_fresh)
@@ -221,7 +228,7 @@ def run_suites(
             yield result, path
 
 
-def load_for_all(runs: Sequence[Settings]) -> Scorer | None:
+def load_for_all(runs: Sequence[Settings], console: Console | None = None) -> Scorer | None:
     """Check the model of several runs, and load it if all of them can use it: no judge, and no server.
 
     Raises:
@@ -233,7 +240,7 @@ def load_for_all(runs: Sequence[Settings]) -> Scorer | None:
     if runs[0].cache:
         check_cache()
     if len(runs) > 1 and not (model.judge or model.server):
-        return load_scorer(model, runs[0].cache)
+        return _load_shown(runs[0], console)
     return None
 
 

@@ -37,8 +37,8 @@ def locate(name: str, revision: str | None = None, code: bool = False) -> Path:
 def _find_folder(name: str, revision: str | None, code: bool) -> Path:
     if "://" in name:
         raise InputError(
-            f"{name} is a URL: models behind an API cannot be scored. Pass a folder with config.json, or a Hub id "
-            "(org/name)."
+            f"{name} is a URL. For a model behind a server, pass it as --base_url: with --model NAME --engine http for "
+            "a reward model, with --judge NAME for an LLM judge. Otherwise pass a folder with config.json, or a Hub id."
         )
     folder = home_path(name)
     if folder.is_dir():

@@ -20,6 +20,11 @@ LONGEST = 600
 """Maximum number of characters of a text on the terminal."""
 _NOT_IN_HTML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and lone surrogates."""
+_TURN_TOKEN = r"(?:<\|[^|<>\n]{1,40}\|>|</?s>|<(?:bos|eos|start_of_turn|end_of_turn)>|\[/?INST\])"
+_TURN_START = re.compile(rf"\s*(?:{_TURN_TOKEN}\s*(?:(?:assistant|model)(?=\n|<))?\s*)+")
+_TURN_END = re.compile(rf"{_TURN_TOKEN}\s*$")
+_LONGEST_TURN_END = 60
+"""Characters of one token at the end of a turn, and of the space after it."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +123,28 @@ def prompt_of(item: Item) -> str:
 
 
 def completions_of(item: Item) -> list[str]:
-    """Return the texts of the completions, each from the end of the prompt if it repeats the prompt."""
+    """Return the texts of the completions; one that repeats the prompt from its end, without the chat template."""
     prompt = prompt_of(item).rpartition("\n\nuser: ")[2]  # the last turn of a conversation
     texts: list[str] = []
     for completion in item.completions:
         text = completion[-1]["content"] if completion else ""
-        texts.append(text.rpartition(prompt)[2] if prompt else text)
+        texts.append(_without_template(text.rpartition(prompt)[2]) if prompt and prompt in text else text)
     return texts
+
+
+def _without_template(text: str) -> str:
+    r"""Remove the special tokens that a chat template prints around a completion.
+
+    >>> _without_template("<|im_end|>\n<|im_start|>assistant\nLima.<|im_end|>\n")
+    'Lima.'
+    >>> _without_template("<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n<b>Lima</b>")
+    '<b>Lima</b>'
+    """
+    opening = _TURN_START.match(text)
+    start, end = opening.end() if opening else 0, len(text.rstrip())
+    while closing := _TURN_END.search(text, max(start, end - _LONGEST_TURN_END), end):
+        end = closing.start()
+    return text[start:end] if opening or end < len(text.rstrip()) else text
 
 
 def excerpt(item: Item, scores: Sequence[float] = ()) -> str:

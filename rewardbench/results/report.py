@@ -91,6 +91,12 @@ def _sections_with_subsets(result: Result) -> Iterator[tuple[Estimate, bool]]:
                 yield subset, False
 
 
+NO_PREFERENCE = (
+    "note: No item has a preference, so there is no accuracy. The scores are in the outputs file next to the result; "
+    "rewardbench score prints one per row."
+)
+
+
 def print_result(result: Result, console: Console) -> None:
     """Print a title, the table, `key=value` lines for scripts, and the notes of the run."""
     _print_table(result, console)
@@ -98,6 +104,8 @@ def print_result(result: Result, console: Console) -> None:
         _print(console, line)
     for note in result.manifest.get("notes", ()):
         _print(console, f"note: {note}")
+    if result.items and result.accuracy.n == 0:
+        _print(console, NO_PREFERENCE)
     judge = judge_of(result.manifest)
     if judge and judge.stopped:
         _print(console, f"warning: {judge.stop_sentence}", style="bold red")

@@ -56,9 +56,14 @@ def _renamed(row: DataRow, spelling: Mapping[str, str]) -> DataRow:
     return {spelling.get(name, name): value for name, value in row.items()}
 
 
+RESPONSES = {"response", "responses", "completion", "completions", "output"}
+"""Columns of texts that `rewardbench score` reads, or that may be renamed for it."""
+
+
 def nearest_format(columns: AbstractSet[str], where: str) -> str:
     """Describe the columns of a table that fits no known format, and the nearest format."""
-    expected = [" and ".join(format.needs) for format in FORMATS]
+    needs = [" and ".join(format.needs) for format in FORMATS]
+    expected = dict.fromkeys([*needs, *DESCRIPTIONS])
     nearest = max(FORMATS, key=lambda format: len(columns & set(format.needs)))
     missing = [name for name in nearest.needs if name not in columns]
     if len(missing) < len(nearest.needs):
@@ -67,10 +72,11 @@ def nearest_format(columns: AbstractSet[str], where: str) -> str:
         hint += f" (is it {similar[0]!r}?)" if similar else ""
     else:
         hint = "none of these columns exists"
+    scores_only = " Texts without a preference are scored by rewardbench score." if columns & RESPONSES else ""
     return (
-        f"{where} has the columns {list_names(columns)}; it needs {', or '.join([*expected, *DESCRIPTIONS])}; {hint}. "
+        f"{where} has the columns {list_names(columns)}; it needs {', or '.join(expected)}; {hint}. "
         "A suite file (.yaml) with a dataset and "
-        "columns: {chosen: NAME, rejected: NAME, prompt: NAME} maps other names."
+        f"columns: {{chosen: NAME, rejected: NAME, prompt: NAME}} maps other names.{scores_only}"
     )
 
 

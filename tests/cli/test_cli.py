@@ -109,6 +109,26 @@ def test_the_module_runs_too():
     assert ran.stdout.startswith("rewardbench 1.")
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("rewardbench eval", ["evaluate-and-gate"]), ("rewardbench --output_d", ["--output_dir"])],
+)
+def test_bash_completes_commands_and_options(words, expected):
+    program = str(Path(sys.executable).with_name("rewardbench"))
+    variables = {**os.environ, "_REWARDBENCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "1"}
+    ran = subprocess.run([program], env=variables, capture_output=True, text=True, timeout=60)
+    assert (ran.stdout.split(), ran.stderr) == (expected, "")
+    script = subprocess.run(
+        [program], env={**variables, "_REWARDBENCH_COMPLETE": "source_bash"}, capture_output=True, text=True, timeout=60
+    )
+    assert "complete -o default -F _rewardbench_completion rewardbench" in script.stdout
+
+
+def test_the_help_names_the_environment_variables(command):
+    shown = command("--help")[1]
+    assert all(name in shown for name in ("REWARDBENCH_CACHE", "OMP_NUM_THREADS", "HF_HUB_OFFLINE"))
+
+
 # the flags of earlier versions
 
 NO_EFFECT_LINE = "one line"
@@ -255,6 +275,7 @@ def test_conversations_without_a_preference_give_scores_only(command, here):
     code, out, err = command(*LONGEST, "--dataset", write(here / "chats.jsonl", [{"messages": turns}]))
     assert (code, err) == (0, [])
     assert "–" in out
+    assert "note: No item has a preference, so there is no accuracy." in out
     assert (figures(out)["score"], figures(out)["accuracy"], figures(out)["n"]) == ("nan", "nan", "0")
     summary = summary_of("baseline/longest")
     assert (summary["score"]["value"], summary["accuracy"], summary["num_prompts"], summary["extra_results"]) == (

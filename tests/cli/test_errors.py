@@ -460,6 +460,7 @@ def test_ctrl_c_while_scoring_ends_at_once_with_130(tmp_path):
     assert (child.returncode, out) == (130, "")
     text = shown.decode()
     assert text.count("rewardbench: Interrupted; ") == 1
+    assert "Run the command again: scores in the cache are kept." in text
     assert "Traceback" not in text
     assert not (tmp_path / "results").exists()
 

@@ -69,11 +69,13 @@ def test_the_python_api_expands_it_too(home):
     ("arguments", "ending"),
     [
         (["--modle", "x"], ": see rewardbench --help."),
+        (["list"], "(rewardbench index lists results, rewardbench data list lists suites): see rewardbench --help."),
+        (["evaluate"], "(rewardbench --model MODEL --dataset DATASET scores a model): see rewardbench --help."),
         (["gate", "--nope"], ": see rewardbench gate --help."),
         (["evaluate-and-gate", "--model", "x"], ": see rewardbench evaluate-and-gate --help."),
         (["data", "lint"], ": see rewardbench data lint --help."),
         (["cache", "prune", "--days", "3"], ": see rewardbench cache prune --help."),
-        (["--torch_dtype", "fp16"], "'fp16' is not one of 'auto', 'float16', 'bfloat16', 'float32', 'float64': see"),
+        (["--torch_dtype", "int4"], "'fp16', 'bf16', 'fp32': see rewardbench --help."),
     ],
 )
 def test_an_error_points_to_the_help_of_its_command(arguments, ending, capsys):

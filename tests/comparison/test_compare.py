@@ -74,6 +74,15 @@ def test_results_of_two_suite_revisions_are_rejected(tmp_path):
         compare(a, b)
 
 
+def test_the_error_about_two_revisions_shows_the_options_in_which_they_differ(tmp_path):
+    files = []
+    for limit in ("20", "40"):
+        suite = synthetic.mirrors(10, revision=f"2.0.0+e4e4d2ac7964+limit={limit}")
+        files.append(read_scored(synthetic.store(tmp_path, suite, synthetic.scores(suite, 0.5), limit)))
+    with pytest.raises(InputError, match=r"limit=20 and .*limit=40: scores of different data"):
+        compare(*files)
+
+
 def test_score_files_without_a_suite_are_paired_by_id(tmp_path):
     def write(name, *ids):
         path = tmp_path / name

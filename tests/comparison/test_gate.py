@@ -205,6 +205,10 @@ def test_evaluate_and_gate_scores_a_checkpoint_and_compares_it_with_the_baseline
     assert Path("results/baseline/shortest.json").is_file()
     code, out, _ = run(capsys, *common, "--model", "baseline/longest")
     assert (code, "verdict=pass" in out) == (0, True)
+    run(capsys, "--model", "baseline/longest", *data, "--limit", "200", "--output_dir", "part")
+    part = ["part/baseline/longest.json", "--model", "baseline/longest", "--limit", "200", "--output_dir", "new"]
+    code, out, _ = run(capsys, *common[:-1], *part, "--batch_size", "4", "--num_processes", "1", "--no_cache")
+    assert (code, "verdict=pass" in out, "n=200" in out) == (0, True, True)
     code, _, err = run(capsys, *common[:-1], "none.json", "--model", "baseline/longest")
     assert (code, err.count("\n")) == (2, 1)
     code, _, err = run(capsys, *common, "--model", "baseline/longest", "--floor", "all")

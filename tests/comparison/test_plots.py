@@ -15,8 +15,10 @@ def paths(tmp_path):
 
 def test_compare_rank_and_gate_write_plots(paths, tmp_path, capsys):
     first, second = paths
-    assert run(capsys, "compare", first, second, "--plot", tmp_path / "new" / "a.svg")[0] == 0
-    assert run(capsys, "compare", first, second, first, "--plot", tmp_path / "new" / "b.svg")[0] == 0
+    for name, models in (("a", [first, second]), ("b", [first, second, first])):
+        plot = tmp_path / "new" / f"{name}.svg"
+        code, out, _ = run(capsys, "compare", *models, "--plot", plot)
+        assert (code, out.splitlines()[-1]) == (0, f"plot={plot}")
     assert run(capsys, "gate", "--baseline", first, "--candidate", first, "--plot", tmp_path / "new" / "c.svg")[0] == 0
     comments = {path.name: path.read_text() for path in (tmp_path / "new").iterdir()}
     assert sorted(comments) == ["a.svg", "b.svg", "c.svg"]

@@ -3,9 +3,12 @@
 import io
 import re
 
+import pytest
 from rich.console import Console
 
 from rewardbench.console.progress import ScoringBar, StepBar
+from rewardbench.evaluation import run
+from rewardbench.settings import ModelSpec, Settings
 
 
 def test_the_total_is_known_work_plus_an_estimate_of_later_windows():
@@ -18,6 +21,31 @@ def test_the_total_is_known_work_plus_an_estimate_of_later_windows():
     assert (task.completed, bar.rate().split()[1]) == (400, "items/s,")
     bar.expect(items=50, requests=10, tokens=200)
     assert task.total == 1200, "most of the others were known"
+
+
+def test_the_bar_shows_a_share_and_a_remaining_time_between_slow_batches(monkeypatch):
+    """A batch may take minutes; the clock of the bar is moved by hand."""
+    clock = [0.0]
+    shown = io.StringIO()
+    bar = ScoringBar(Console(file=shown, force_terminal=True, width=120))
+    monkeypatch.setattr(bar._bar, "get_time", lambda: clock[0])
+    bar.start(items=4, parts=1)
+    bar.expect(items=4, requests=4, tokens=400)
+    for _ in range(3):
+        clock[0] += 60
+        bar.advance(1, 100)
+    (task,) = bar._bar.tasks
+    assert task.time_remaining == 60
+    assert " 75%" in "".join(segment.text for segment in Console(width=120).render(bar._bar.make_tasks_table([task])))
+
+
+@pytest.mark.parametrize(("is_terminal", "expected"), [(True, True), (False, False)])
+def test_a_terminal_shows_that_a_model_is_loaded(is_terminal, expected):
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=is_terminal, width=120)
+    run(Settings(ModelSpec("baseline/longest"), limit=2), console)
+    assert ("loading baseline/longest" in shown.getvalue()) == expected
+    assert is_terminal or shown.getvalue() == ""
 
 
 def test_scorers_without_tokens_advance_by_requests():

@@ -1,6 +1,7 @@
 """Test showing items of a result, as text and as an HTML file."""
 
 import json
+import time
 from math import inf
 
 import pytest
@@ -48,6 +49,31 @@ def test_last_turn_of_a_conversation_ends_the_prompt():
     prompt = (Message(role="user", content="system: Be kind.\n\nuser: Hi?"),)
     item = Item("1", "s", prompt, ((Message(role="assistant", content="<s>Be kind.<u>Hi?<a>Hello"),),) * 2)
     assert completions_of(item) == ["<a>Hello"] * 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>\n"),
+        ("<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"),
+        (" [/INST] ", "</s>"),
+        ("<end_of_turn>\n<start_of_turn>model\n", "<end_of_turn>\n<eos>"),
+        ("<|assistant|>", "<|eos|>"),
+    ],
+)
+def test_the_tokens_of_a_template_are_not_shown(before, after):
+    texts = ["assistant is <b>a word</b>", "Hi"]
+    completions = tuple(({"role": "assistant", "content": f"<s>Question?{before}{text}{after}"},) for text in texts)
+    item = Item("a", "s", ({"role": "user", "content": "Question?"},), completions)
+    assert completions_of(item) == texts
+
+
+def test_many_tokens_of_a_template_are_removed_in_linear_time():
+    text = "Question?" + "<|a|> " * 50_000 + "x" + "<|b|>" * 50_000
+    item = Item("a", "s", ({"role": "user", "content": "Question?"},), (({"role": "assistant", "content": text},),) * 2)
+    began = time.monotonic()
+    assert completions_of(item) == ["x"] * 2
+    assert time.monotonic() - began < 5
 
 
 def nasty():

@@ -8,6 +8,7 @@ from repository import SHARED
 
 from rewardbench.errors import InputError
 from rewardbench.suites import load_suite
+from rewardbench.suites.columns import nearest_format
 
 FAULTS = SHARED / "faults"
 needs_inputs = pytest.mark.skipif(not FAULTS.is_dir(), reason="the folder of shared inputs is not here")
@@ -247,6 +248,9 @@ def test_unknown_columns_give_the_nearest_format(tmp_path):
     assert "has the columns chosen, prompt, rejectd" in sentence
     assert "nearest is chosen and rejected, and rejected is missing (is it 'rejectd'?)" in sentence
     assert "columns: {chosen: NAME, rejected: NAME, prompt: NAME} maps other names" in sentence
+    assert sentence.count("or conversations") == 1
+    assert "rewardbench score" not in sentence
+    assert nearest_format({"prompt", "response"}, "F").endswith("without a preference are scored by rewardbench score.")
 
 
 def test_pandas_and_csv_exports_of_messages_are_read_as_messages(tmp_path):

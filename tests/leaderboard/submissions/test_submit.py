@@ -83,6 +83,8 @@ def test_submission_is_described_before_it_is_sent(scored):
 def test_valid_result_is_added_to_a_folder_and_a_malformed_one_is_not(scored, tmp_path, capsys):
     code, out, _ = run(capsys, "submit", scored, "--to", tmp_path / "store", "--name", "org/mine")
     assert (code, "verdict=passed" in out, "key=org/mine" in out) == (0, True, True)
+    assert f"submitted={tmp_path / 'store' / 'org' / 'mine.json'}" in out.splitlines()
+    assert (tmp_path / "store" / "org" / "mine.json").is_file()
     summary = json.loads(scored.read_bytes())
     summary["score"]["value"] += 0.01
     spoiled = tmp_path / "spoiled.json"
