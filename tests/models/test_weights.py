@@ -166,7 +166,7 @@ def test_a_head_in_a_pickle_beside_safetensors_needs_the_flag(tmp_path):
     (folder / "value_head.safetensors").unlink()
     with pytest.raises(InputError, match=r"has its head in a pickle \(value_head.bin\).*--allow_pickle"):
         load(folder)
-    assert score(load(folder, allow_pickle=True)) == before
+    assert score(load(folder, allow_pickle=True)) == pytest.approx(before, abs=1e-5)
     torch.save({name: tensor * 2 for name, tensor in tensors.items()}, folder / "value_head.bin")
     assert score(load(folder, allow_pickle=True)) != before
 
@@ -260,7 +260,7 @@ def test_shards_of_a_declared_head_have_the_same_score(tmp_path, suffix):
     folder = make_headed(tmp_path / "model", random_layers("v_head", WIDTH, 1))
     before = score(load(folder))
     to_shards(folder, suffix)
-    assert score(load(folder, allow_pickle=True)) == before
+    assert score(load(folder, allow_pickle=True)) == pytest.approx(before, abs=1e-5)
 
 
 def test_a_file_that_config_json_names_is_read_and_identified(folder, expected):
