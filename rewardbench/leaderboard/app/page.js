@@ -25,7 +25,8 @@ async function show(address, push) {
 function begin() {
   const first = document.getElementById('rb-first');
   const address = location.search + location.hash;
-  if (!first || first.querySelector('.rb-table:not([data-complete])')) return show(address, false);
+  const depends = ['submit', 'queue'].includes(new URLSearchParams(location.search).get('view')); // on the visitor
+  if (!first || depends || first.querySelector('.rb-table:not([data-complete])')) return show(address, false);
   root.append(...first.childNodes);
   first.remove();
   return arrive(address, false);
