@@ -125,16 +125,15 @@ def test_a_scorer_in_memory_is_scored_and_a_note_says_that_all_items_tie():
     assert evaluate(lambda prompt, completion: completion == "Oslo.", ROWS).manifest["notes"] == []
 
 
-def test_a_loaded_classifier_scores_as_its_folder_does(model_folder):
+def test_a_loaded_classifier_scores_as_its_folder_does(model_folder, monkeypatch):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    monkeypatch.setattr("rewardbench.models.linear.is_onednn_faster", lambda: False)  # never for a model in memory
     folder = model_folder()
     model, tokenizer = AutoModelForSequenceClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     model.train()
     result = evaluate((model, tokenizer), ROWS, max_length=64)
-    from_folder = scores(evaluate(folder, ROWS, max_length=64, device="cpu"))
-    for in_memory, on_disk in zip(scores(result), from_folder, strict=True):
-        assert in_memory == pytest.approx(on_disk, abs=1e-5)
+    assert scores(result) == scores(evaluate(folder, ROWS, max_length=64, device="cpu"))
     assert (result.model, model.training) == (str(folder), True)
     before = result.manifest["fingerprint_sha256"]
     model.score.weight.data += 1

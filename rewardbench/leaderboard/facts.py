@@ -165,16 +165,6 @@ def _is_api_model(model: str) -> bool:
     return pattern is not None and bool(re.match(pattern, name, re.IGNORECASE))
 
 
-def run_of(row: LeaderboardRow) -> tuple[str, float | None] | None:
-    """Return the run of which a model is a checkpoint, and its place in the run; None if the name states none.
-
-    The place counts steps, epochs, iterations, seeds or seconds: `results.model_names.RunMember.unit`. It is None if
-    the name is cut off.
-    """
-    member = run_in_name(row.model)
-    return None if member is None else (member.run, member.step)
-
-
 @dataclass(frozen=True)
 class RunGroup:
     """Rows that a table shows as one: the checkpoints of a run, or a single row.

@@ -168,7 +168,8 @@ def test_the_class_of_a_license(model, license_id, license_class, is_open):
     ],
 )
 def test_the_run_of_a_checkpoint(model, run, step, unit):
-    assert facts.run_of(row(model)) == (run, step)
+    member = run_in_name(model)
+    assert (member.run, member.step) == (run, step)
     assert run_in_name(model).unit == unit
 
 
@@ -177,7 +178,7 @@ def test_the_run_of_a_checkpoint(model, run, step, unit):
     ["org/rm-v2.0", "org/rm-8B", "org/step-1", "step-1", "org/rm-2024-07-18", "org/Unifie...", "org/RM-Gemma-7B-4096"],
 )
 def test_other_names_state_no_run(model):
-    assert facts.run_of(row(model)) is None
+    assert run_in_name(model) is None
 
 
 def test_checkpoints_fold_into_the_last_which_need_not_be_the_best():

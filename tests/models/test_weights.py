@@ -32,6 +32,17 @@ def score(scorer):
     return number
 
 
+def reject_changes(before, after):
+    """Check that two scorers have the same weights, to the bit, and the same score.
+
+    MKL rounds by the alignment of the weights in memory, so the score is equal to rounding only.
+    """
+    first, second = before.model.state_dict(), after.model.state_dict()
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert score(after) == pytest.approx(score(before), abs=2e-6)
+
+
 def to_pickles(folder, name="pytorch_model.bin", wrap=dict, **options):
     """Replace the safetensors file of a folder by a pickle."""
     path = folder / "model.safetensors"
@@ -166,7 +177,7 @@ def test_a_head_in_a_pickle_beside_safetensors_needs_the_flag(tmp_path):
     (folder / "value_head.safetensors").unlink()
     with pytest.raises(InputError, match=r"has its head in a pickle \(value_head.bin\).*--allow_pickle"):
         load(folder)
-    assert score(load(folder, allow_pickle=True)) == pytest.approx(before, abs=1e-5)
+    assert score(load(folder, allow_pickle=True)) == before
     torch.save({name: tensor * 2 for name, tensor in tensors.items()}, folder / "value_head.bin")
     assert score(load(folder, allow_pickle=True)) != before
 
@@ -258,9 +269,9 @@ def test_an_index_that_names_a_missing_or_outside_file_is_rejected(folder, suffi
 @pytest.mark.parametrize("suffix", ["bin", "safetensors"])
 def test_shards_of_a_declared_head_have_the_same_score(tmp_path, suffix):
     folder = make_headed(tmp_path / "model", random_layers("v_head", WIDTH, 1))
-    before = score(load(folder))
+    before = load(folder)
     to_shards(folder, suffix)
-    assert score(load(folder, allow_pickle=True)) == pytest.approx(before, abs=1e-5)
+    reject_changes(before, load(folder, allow_pickle=True))
 
 
 def test_a_file_that_config_json_names_is_read_and_identified(folder, expected):

@@ -176,7 +176,7 @@ class ChatClient:
         attempts = 0
         is_first = True
         while True:
-            async with self._serialize_until_response(), self._throttle.slot():
+            async with self._serialize_until_response(), self._throttle.slot(is_retry=not is_first):
                 expected = await self._wait_for_rates(call)
                 outcome = await self._claim(call, is_first) or await self._attempt(call)
             is_first = False

@@ -84,7 +84,7 @@ def test_a_rerun_scores_a_fresh_draw_and_stores_the_gap(tmp_path, capsys, monkey
     assert int(values["built.fresh_mirrors"]) == fresh["n"] >= 10
     row = next(row for row in refresh(LocalStore(demo)).rows if row.key == "tiny-rm")
     assert (row.gap_source, row.gap[1].value) == (MEASURED, fresh["value"])
-    assert row.rank_range is not None
+    assert row.rank_range == (2, 3)
     assert not list((tmp_path / "cache").rglob("fresh-*")), "the draw is removed"
     code, out, _ = run(capsys, *rerun, "--no_fresh")
     assert (code, "built." in out) == (0, False)

@@ -58,9 +58,12 @@ class Throttle:
         self._halved_until = 0.0
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Context manager: wait for a free slot and the end of a pause, then occupy the slot."""
-        await self._enter()
+    async def slot(self, is_retry: bool = False) -> AsyncIterator[None]:
+        """Context manager: wait for a free slot and the end of a pause, then occupy the slot.
+
+        Retries go before new requests, so that a server that fails is noticed before all requests have been sent.
+        """
+        await self._enter(is_retry)
         try:
             while not self._end.is_set() and (delay := self._paused_until - time.monotonic()) > 0:
                 await sleep_until(self._end, delay)
@@ -69,12 +72,15 @@ class Throttle:
             self._in_flight -= 1
             self._wake()
 
-    async def _enter(self) -> None:
-        if self._in_flight < int(self._limit) and not self._waiters:
+    async def _enter(self, is_retry: bool) -> None:
+        if self._in_flight < int(self._limit) and (is_retry or not self._waiters):
             self._in_flight += 1
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        if is_retry:
+            self._waiters.appendleft(waiter)
+        else:
+            self._waiters.append(waiter)
         try:
             await waiter
         except asyncio.CancelledError:
