@@ -226,6 +226,7 @@ def outcome(ann, bob):
     """See the verdicts, and the row with its badge."""
     ann.await_queue("flagged: a maintainer decides")
     ann.see("merged")
+    ann.await_queue("Row")  # the rows are read again once a minute
     ann.shoot("queue-merged-and-flagged")
     ann.page.click("tr:has-text('Add lab/tiny on core') a:has-text('Row')")
     ann.page.wait_for_selector("tr.chosen:has-text('lab/tiny')")
