@@ -9,7 +9,9 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup
 
-from rewardbench.leaderboard.app.markup import render
+from rewardbench.leaderboard.app import tables
+from rewardbench.leaderboard.app.markup import address, render
+from rewardbench.leaderboard.types import Figure, LeaderboardRow
 
 WIDTH, HEIGHT = 760, 420
 MANY = 100
@@ -41,6 +43,25 @@ class Point:
     href: str
     mark: str = ""
     kind: str = ""
+
+
+def make_point(row: LeaderboardRow, figure: Figure, x: float, name: str = "", mark: str = "", kind: str = "") -> Point:
+    """Return the point of a figure in percent, with its interval, which links to the page of the model.
+
+    Args:
+        row: row of the model.
+        figure: a share from 0 to 1.
+        x: the value on the other axis.
+        name: what the label calls the point; by default the model.
+        mark: extra CSS class.
+        kind: decides the shape.
+    """
+    value = figure.value or 0.0
+    low = value if figure.low is None else figure.low
+    high = value if figure.high is None else figure.high
+    label = f"{name or row.model}: {tables.format_percent(figure)}% ({tables.format_interval(figure)})"
+    href = address(view="model", suite=row.suite, model=row.key)
+    return Point(x, 100 * value, 100 * low, 100 * high, label, href, mark, kind)
 
 
 @dataclass(frozen=True)

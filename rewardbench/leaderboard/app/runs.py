@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 from rewardbench.leaderboard.app import charts, tables
-from rewardbench.leaderboard.app.markup import address, render
+from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.facts import RunGroup
 from rewardbench.leaderboard.types import Figure, LeaderboardRow
 from rewardbench.results.model_names import CUT_OFF, EPOCH, ITERATION, LAUNCH, SEED, STEP, TRAINING
@@ -122,7 +122,8 @@ def draw_large(group: RunGroup, row: LeaderboardRow) -> Markup:
     for member, step in zip(group.rows, group.steps, strict=True):
         figure = figure_of(member)
         if step is not None and figure.value is not None:
-            points.append(_point(member, figure, step, group.unit, member.key == row.key))
+            name = f"{member.model}, {format_place(step, group.unit)}"
+            points.append(charts.make_point(member, figure, step, name, "here" if member.key == row.key else ""))
     if len(points) < 2:
         return Markup()
     title, label = _axis_labels(group.unit)
@@ -139,22 +140,6 @@ def _axis_labels(unit: str) -> tuple[str, Callable[[float], str]]:
     if unit == LAUNCH:
         return "Start of the run", lambda value: datetime.fromtimestamp(value, UTC).strftime("%d %b %Y")
     return unit.capitalize(), _format_number
-
-
-def _point(row: LeaderboardRow, figure: Figure, step: float, unit: str, is_shown: bool) -> charts.Point:
-    value = figure.value or 0.0
-    low = value if figure.low is None else figure.low
-    high = value if figure.high is None else figure.high
-    score = f"{tables.format_percent(figure)}% ({tables.format_interval(figure)})"
-    return charts.Point(
-        x=step,
-        y=100 * value,
-        low=100 * low,
-        high=100 * high,
-        name=f"{row.model}, {format_place(step, unit)}: {score}",
-        href=address(view="model", suite=row.suite, model=row.key),
-        mark="here" if is_shown else "",
-    )
 
 
 def render_run(group: RunGroup, row: LeaderboardRow) -> Markup:

@@ -13,7 +13,7 @@ from rewardbench.leaderboard import facts
 from rewardbench.leaderboard.app import charts, citations, tables
 from rewardbench.leaderboard.app.frame import Page, make_card
 from rewardbench.leaderboard.app.library import Library
-from rewardbench.leaderboard.app.markup import address, render
+from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.scales import Scale, scales_of
 from rewardbench.leaderboard.types import Board, Figure, LeaderboardRow
 from rewardbench.suites import load_embedded
@@ -83,20 +83,8 @@ def _figure_axis(points: Sequence[charts.Point], scale: Scale) -> charts.Axis:
 
 
 def _point(row: LeaderboardRow, scale: Scale, x: float) -> charts.Point:
-    total = scale.total(row) or row.score
-    value = total.value or 0.0
-    low = value if total.low is None else total.low
-    high = value if total.high is None else total.high
-    return charts.Point(
-        x=x,
-        y=100 * value,
-        low=100 * low,
-        high=100 * high,
-        name=f"{row.model}: {tables.format_percent(total)}% ({tables.format_interval(total)})",
-        href=address(view="model", suite=row.suite, model=row.key),
-        mark="baseline" if row.is_baseline else "",
-        kind=row.model_type,
-    )
+    mark = "baseline" if row.is_baseline else ""
+    return charts.make_point(row, scale.total(row) or row.score, x, mark=mark, kind=row.model_type)
 
 
 def _day(row: LeaderboardRow) -> int | None:

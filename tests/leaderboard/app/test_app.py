@@ -333,6 +333,16 @@ def test_hostile_store_executes_nothing(browser, tmp_path):
         hostile.stop()
 
 
+def reject_wide_pages(page, server, theme, width, pages):
+    """Check that no page, given as name and query, is wider than the screen."""
+    for name, query in pages.items():
+        go(page, f"{server.url}?__theme={theme}{query}", "h1")
+        page.wait_for_timeout(200)
+        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert over <= 1, f"{name} is {over} pixels too wide"
+        shoot(page, f"{name}-{width}-{theme}")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_fits_its_screen(browser, server, width, theme):
@@ -340,10 +350,5 @@ def test_every_page_fits_its_screen(browser, server, width, theme):
     page = context.new_page()
     pages = {"board": "", "model": "&view=model&model=tiny-rm", "size": "&view=size", "items": "&view=items",
              "suite": "&view=suite", "about": "&view=about", "submit": "&view=submit"}  # fmt: skip
-    for name, query in pages.items():
-        go(page, f"{server.url}?__theme={theme}{query}", "h1")
-        page.wait_for_timeout(200)
-        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert over <= 1, f"{name} is {over} pixels too wide"
-        shoot(page, f"{name}-{width}-{theme}")
+    reject_wide_pages(page, server, theme, width, pages)
     context.close()

@@ -8,7 +8,7 @@ import pytest
 import test_app
 from repository import ROOT
 from synthetic import mirrors, scores, store
-from test_app import CHROMIUM, Server, go, shoot
+from test_app import CHROMIUM, Server, go, reject_wide_pages
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
 browser, page = test_app.browser, test_app.page
@@ -165,10 +165,5 @@ def test_pages_over_suites_fit_their_screen(browser, server, width, theme):
         "compare-two": "&view=compare&m=tiny-rm&m=demo/smollm2-135m",
         "compare-five": f"&view=compare&{FIVE}",
     }
-    for name, query in pages.items():
-        go(page, f"{server.url}?__theme={theme}{query}", "h1")
-        page.wait_for_timeout(200)
-        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert over <= 1, f"{name} is {over} pixels too wide"
-        shoot(page, f"{name}-{width}-{theme}")
+    reject_wide_pages(page, server, theme, width, pages)
     context.close()
