@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-CPU_TOKENS = 1280
+CPU_TOKENS = 1600
 """Tokens per batch on a CPU if nothing is measured. With fewer, the prompt of a long pair is computed twice; with more,
-activations exceed the CPU caches. A 10 M Llama took 8 % longer with 1,024, and 12 % longer with 3,072 (2 cores, pairs
-of 450 tokens)."""
-CANDIDATES = (640, 1280, 2560)
+activations exceed the CPU caches. Llamas of 10 M and 50 M parameters took 3 to 4 % longer with 1,280, and about as long
+with 1,920 (2 cores, two batches at the same time, pairs of 450 tokens)."""
+CANDIDATES = (800, 1600, 3200)
 """Budgets that are measured on a CPU."""
 WORTH_MEASURING = 500_000
 """Tokens of a run below which the measurement takes longer than it can save."""

@@ -21,6 +21,7 @@ from rewardbench.forward.tree_attention import CURRENT, NAME, KeysStored, Packed
 from rewardbench.models import layers
 from rewardbench.models.devices import input_device
 from rewardbench.models.layers import base_of
+from rewardbench.models.linear import uses_onednn
 from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def hidden_states(model: PreTrainedModel, batch: PackedBatch, last_layer: Module
     import torch
 
     trie, device = batch.trie, input_device(model)
-    batch.uses_flex = layers.packs_with_flex(model)
+    batch.uses_flex, batch.uses_onednn = layers.packs_with_flex(model), uses_onednn(model)
     input_ids = torch.from_numpy(trie.input_ids).to(device)[None]
     position_ids = torch.from_numpy(trie.position_ids).to(device)[None]
     wanted = torch.from_numpy(batch.wanted).to(device)

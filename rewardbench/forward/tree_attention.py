@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardbench.forward import onednn_attention
 from rewardbench.forward.flex_attention import flex, tree_block_mask
 from rewardbench.forward.prefix_tree import Branch, Ints, PrefixTrie
 
@@ -53,6 +54,8 @@ class PackedBatch:
     """Slots whose last hidden states are read, ascending."""
     uses_flex: bool = False
     """Whether one call of FlexAttention computes a layer, instead of one SDPA call for each group of branches."""
+    uses_onednn: bool = False
+    """Whether the layers of the model are computed by oneDNN; long branches then are, too."""
     storing: bool = False
     """Whether the running layer only stores its keys and values."""
     stored: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -224,7 +227,12 @@ def attend(
     output = query.new_empty(1, query.shape[2], heads, value.shape[-1])
     for call in batch.plan(sliding_window, query):
         q, k, v = query[:, :, call.queries], _select(key, call.keys), _select(value, call.keys)
-        states = _softcapped(q, k, v, call.mask, scale, softcap) if softcap else _plain(q, k, v, call.mask, scale)
+        if softcap:
+            states = _softcapped(q, k, v, call.mask, scale, softcap)
+        elif batch.uses_onednn and onednn_attention.is_faster(q, k):
+            states = onednn_attention.attend_by_onednn(q, k, v, call.mask, scale)
+        else:
+            states = _plain(q, k, v, call.mask, scale)
         output[:, call.queries] = states.transpose(1, 2)
     return output, None
 

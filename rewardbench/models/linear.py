@@ -77,6 +77,16 @@ def describe_linear(fingerprint: Mapping[str, object]) -> dict[str, str]:
     return {"cpu_linear_kernel": "onednn" if is_onednn_faster() and not is_compiled else "torch"}
 
 
+def uses_onednn(model: Module) -> bool:
+    """Return True if `use_onednn` changed a layer of this model."""
+    return any(is_onednn_forward(vars(module).get("forward")) for module in model.modules())
+
+
+def is_onednn_forward(forward: object) -> bool:
+    """Return True if `use_onednn` gave a layer this forward."""
+    return isinstance(forward, partial) and forward.func is _forward
+
+
 def _is_plain(linear: Linear) -> bool:
     """Return True if a layer is of no subclass, has the forward of its class, and float32 weights on the CPU."""
     import torch

@@ -12,6 +12,7 @@ from rewardbench.chat import Chat
 from rewardbench.forward.packed import Layout
 from rewardbench.forward.rope import RopeRule, rope_rule
 from rewardbench.models.failures import run_reported
+from rewardbench.models.replicas import may_replicate, replicate
 from rewardbench.types import (
     Aggregation,
     BatchTraits,
@@ -179,6 +180,15 @@ class ModelScorer(BaseScorer):
         variant = copy.copy(self)
         variant._identity = {**self._identity, **facts}
         return variant
+
+    def replicate(self) -> Self | None:
+        """Copy this scorer for another thread, with the same weights in memory; None if its model cannot be copied."""
+        if not may_replicate(self.model):
+            return None
+        try:
+            return replicate(self, self.model, (self.chat,))
+        except Exception:  # a module may hold objects of any kind
+            return None
 
     def run(self, requests: Sequence[TokenRequest]) -> Sequence[Score]:
         """Score a batch; one number per request. Raises ModelFailure if the model fails on a request."""

@@ -92,7 +92,7 @@ def test_the_budget_of_a_gpu_is_what_fits_into_its_free_memory(monkeypatch):
 def test_the_fastest_budget_is_measured_for_large_runs(monkeypatch):
 
     clock = [0.0]
-    seconds_per_token = {640: 3.0, 1280: 2.0, 2560: 1.0}
+    seconds_per_token = dict(zip(budget.CANDIDATES, (3.0, 2.0, 1.0), strict=True))
 
     def run(batch):
         tokens = sum(map(len, batch))
@@ -103,7 +103,7 @@ def test_the_fastest_budget_is_measured_for_large_runs(monkeypatch):
     monkeypatch.setattr(budget, "bytes_per_token", lambda model, longest: 1)
     scorer = SimpleNamespace(model=model_on("cpu"), run=run, traits=BatchTraits(packed=True))
     groups = [[request] for request in requests([100] * 5100)]
-    assert token_budget(scorer, groups) == 2560
+    assert token_budget(scorer, groups) == budget.CANDIDATES[-1]
     assert token_budget(scorer, groups[:50]) == budget.CPU_TOKENS, "too little work to measure anything"
     scorer.traits = BatchTraits()
     assert token_budget(scorer, groups) == budget.CPU_TOKENS

@@ -1,4 +1,4 @@
-"""Score batches in this process: one after another, or many at the same time if the scorer waits for a server."""
+"""Score batches in this process: one or two at a time, or many if the scorer waits for a server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TypeVar
 
 from rewardbench.engine.backends.base import BatchRunner, StageWorkers
+from rewardbench.engine.backends.streams import make_streams
 from rewardbench.engine.batching import Batch
 from rewardbench.scorers.remote import EventLoop, RemoteScorer
 from rewardbench.types import Score, Scorer
@@ -23,7 +24,7 @@ class Inline:
     def load(self, stage: int, scorer: Scorer) -> Iterator[StageWorkers]:
         """Context manager: use the scorer as it is loaded in this process."""
         if not isinstance(scorer, RemoteScorer):
-            yield _InlineStage(BatchRunner(scorer))
+            yield make_streams(scorer) or _InlineStage(BatchRunner(scorer))
             return
         with EventLoop() as loop:
             try:

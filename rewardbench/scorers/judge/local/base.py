@@ -81,6 +81,9 @@ class LocalJudge(ModelScorer):
         self._generated = 0
         """Answers of this process."""
 
+    def replicate(self) -> None:
+        """Return None: answers are kept and counted in one thread."""
+
     @property
     def fingerprint(self) -> Mapping[str, object]:
         """Return everything that can change a score, and nothing else."""
