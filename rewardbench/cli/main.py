@@ -29,6 +29,7 @@ from rewardbench.cli.leaderboard import (
 )
 from rewardbench.cli.merge import merge_command
 from rewardbench.cli.models import models
+from rewardbench.cli.other_names import missing_option
 from rewardbench.cli.report import report_command
 from rewardbench.cli.reproduce import reproduce_command
 from rewardbench.cli.score import score_command
@@ -163,7 +164,10 @@ def _print_error(sentence: str) -> int:
 
 def _usage_error(error: TyperException) -> str:
     """Return what is wrong with the arguments, without the validator's prefix."""
-    return str(error.format_message()).replace("Value error, ", "").rstrip(".")
+    from typer._click.exceptions import NoSuchOption
+
+    message = missing_option(error) if isinstance(error, NoSuchOption) else str(error.format_message())
+    return message.replace("Value error, ", "").rstrip(".")
 
 
 def _command_of(error: TyperException) -> str:

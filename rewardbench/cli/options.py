@@ -12,6 +12,8 @@ from typer import Option
 from typer._click.exceptions import UsageError
 from typer.core import TyperGroup
 
+from rewardbench.cli import other_names
+
 if TYPE_CHECKING:
     from typer._click import Command, Context
     from typer._click import Parameter as CommandParameter
@@ -47,13 +49,6 @@ def flag(
 JsonOption = Annotated[bool, flag(OUTPUT, "json", "Print as JSON")]
 
 
-OTHER_NAMES = {
-    "evaluate": "rewardbench --model MODEL --dataset DATASET scores a model",
-    "list": "rewardbench index lists results, rewardbench data list lists suites",
-}
-"""What to call instead of commands that other programs have and this one does not."""
-
-
 class Group(TyperGroup):
     """A group of commands with a tidier help.
 
@@ -72,8 +67,8 @@ class Group(TyperGroup):
         Raises:
             UsageError: if there is no such command.
         """
-        if ctx.parent is None and args[0] in OTHER_NAMES:
-            raise UsageError(f"There is no command {args[0]!r} ({OTHER_NAMES[args[0]]})", ctx)
+        if ctx.parent is None and args[0] in other_names.COMMANDS:
+            raise UsageError(f"There is no command {args[0]!r} ({other_names.COMMANDS[args[0]]})", ctx)
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
