@@ -19,6 +19,7 @@ from rewardbench.cli.options import (
     DataOptions,
     ModelOptions,
     RunOptions,
+    SampleOptions,
     TextOption,
     flag,
 )
@@ -68,7 +69,6 @@ class ItemOptions:
     """Options that name the data and select items."""
 
     dataset: Annotated[TextOption, flag(DATA, "dataset", DATASET_HELP)] = None
-    limit: Annotated[CountOption, flag(DATA, "limit", "Score only the first N items", min=1)] = None
     load_json: Annotated[bool, flag(DATA, "load_json", "Read --dataset as JSON, whatever its file name")] = False
     prioritize_scoring: Annotated[
         bool, flag(DATA, "prioritize_scoring", "Only score the column `messages`, without preferences")
@@ -150,6 +150,7 @@ class Arguments:
 
     name: NameOptions
     items: ItemOptions
+    sample: SampleOptions
     batch: BatchOptions
     output: OutputOptions
     hub: HubOptions
@@ -210,7 +211,9 @@ class Arguments:
             fresh=self.items.fresh,
             step_threshold=self.items.step_threshold,
             calibration=self.items.calibration,
-            limit=self.items.limit or (10 if self.items.debug else None),
+            limit=self.sample.limit or (10 if self.items.debug else None),
+            sample=self.sample.sample,
+            sample_seed=self.sample.sample_seed,
             shard=self.items.shard,
             batch_size=self.batch.batch_size,
             batch_tokens=self.batch.batch_tokens,

@@ -177,6 +177,18 @@ class DataOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SampleOptions:
+    """Options for a part of the data: its first items, or a random sample of each subset."""
+
+    limit: Annotated[CountOption, flag(DATA, "limit", "Score only the first N items", min=1)] = None
+    sample: Annotated[
+        CountOption,
+        flag(DATA, "sample", "Score a random sample of about N items: each subset in proportion, mirrors whole", min=1),
+    ] = None
+    sample_seed: Annotated[int, flag(DATA, "sample_seed", "Random seed of --sample")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Options for how a model runs."""
 

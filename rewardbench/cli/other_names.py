@@ -19,7 +19,7 @@ OPTIONS = {
     **dict.fromkeys(("bf16", "fp16", "dtype", "precision"), ("--torch_dtype",)),
     **dict.fromkeys(("model_name", "model_path", "model_name_or_path", "model_args"), ("--model", "--models")),
     **dict.fromkeys(("tasks", "dataset_name", "datasets", "suite"), ("--dataset", "--datasets")),
-    **dict.fromkeys(("max_samples", "num_samples", "max_eval_samples"), ("--limit",)),
+    **dict.fromkeys(("max_samples", "num_samples", "max_eval_samples"), ("--limit", "--sample")),
     **dict.fromkeys(("per_device_eval_batch_size", "eval_batch_size"), ("--batch_size",)),
     **dict.fromkeys(("output_path", "output_folder", "results_dir"), ("--output_dir",)),
 }

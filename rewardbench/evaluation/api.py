@@ -129,6 +129,8 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         scores_only: score the column `messages`, without preferences.
         load_json: read `dataset` as JSON, whatever its file name.
         limit: score only the first items.
+        sample: score a random sample of about this many items, each subset in proportion and mirrors complete.
+        sample_seed: random seed of the sample.
         fresh: seed of newly generated mirrors; on the command line only.
         batch_size: maximum texts per batch; does not change scores.
         batch_tokens: maximum padded tokens per batch; None is measured. Does not change scores.
@@ -181,6 +183,8 @@ def _suite_in_memory(data: object, settings: Settings) -> Suite:
         read_in_memory(data, settings.split),
         subset=settings.subset,
         limit=settings.limit,
+        sample=settings.sample,
+        sample_seed=settings.sample_seed,
         protocol=settings.protocol,
         scores_only=settings.scores_only,
         pairs=settings.pairs,

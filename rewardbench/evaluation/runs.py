@@ -155,7 +155,14 @@ def read_data(settings: Settings) -> Suite:
     Raises:
         InputError: if they cannot be found or read.
     """
-    return load_inputs(settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json)
+    return load_inputs(
+        settings,
+        limit=settings.limit,
+        sample=settings.sample,
+        sample_seed=settings.sample_seed,
+        scores_only=settings.scores_only,
+        as_json=settings.load_json,
+    )
 
 
 def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console | None = None) -> list[str]:

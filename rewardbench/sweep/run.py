@@ -67,7 +67,8 @@ class Suites:
         """
         key = (
             *(settings.dataset, settings.split, settings.subset, settings.dataset_revision, settings.protocol),
-            *(settings.pairs, settings.limit, settings.scores_only, settings.load_json),
+            *(settings.pairs, settings.limit, settings.sample, settings.sample_seed),
+            *(settings.scores_only, settings.load_json),
         )
         if key not in self._suites:
             try:
