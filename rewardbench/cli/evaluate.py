@@ -18,6 +18,7 @@ from rewardbench.cli.options import (
     CountOption,
     DataOptions,
     ModelOptions,
+    NameOption,
     RunOptions,
     SampleOptions,
     TextOption,
@@ -114,6 +115,7 @@ class OutputOptions:
     output_dir: Annotated[
         str, flag(OUTPUT, "output_dir", "Folder or bucket (s3://bucket/prefix) to which results are written")
     ] = "results/"
+    name: NameOption = None
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the result as JSON instead of a table")] = False
     version: Annotated[bool, flag(OUTPUT, "version", "Print the version")] = False
 
@@ -274,7 +276,8 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> l
     results: list[Result] = []
     paths: list[str] = []
     values: list[dict[str, object]] = []
-    for result, path in run_suites(runs, arguments.output.output_dir, make_console(stderr=True), draw_fresh):
+    output = arguments.output
+    for result, path in run_suites(runs, output.output_dir, make_console(stderr=True), draw_fresh, output.name):
         if not as_json and len(runs) == 1:  # before anything is pushed, which may fail
             print_result(result, make_console())
         if not as_json:
@@ -306,6 +309,8 @@ def _score_ensemble(arguments: Arguments, members: Sequence[ModelSpec]) -> None:
     if arguments.hub.push_results_to_hub or arguments.hub.upload_model_metadata_to_hf:
         raise InputError("The results of several models are not pushed by one run: score and push each in its own run.")
     output, rule = arguments.output, arguments.ensemble
+    if output.name:
+        raise InputError("--name is that of one result: an ensemble has one of each member, so leave it out.")
     if len(arguments.items.datasets()) > 1:
         raise InputError("An ensemble is scored on one suite at a time: pass a single --dataset.")
     paths: list[str] = []
@@ -324,6 +329,8 @@ def _score_shards(arguments: Arguments, models: Sequence[ModelSpec]) -> None:
     Raises:
         InputError: if the options need a complete result.
     """
+    if arguments.output.name:
+        raise InputError("A shard has no result to name: pass --name to rewardbench merge.")
     if len(models) > 1 or arguments.hub.push_results_to_hub or arguments.hub.upload_model_metadata_to_hf:
         raise InputError("A shard has no result: score one model, merge its shards, then combine or push the result.")
     runs = arguments.runs(models[0])

@@ -19,6 +19,7 @@ from rewardbench.cli.options import (
     DataOptions,
     JsonOption,
     ModelOptions,
+    NameOption,
     RunOptions,
     SampleOptions,
     TextOption,
@@ -95,6 +96,7 @@ def evaluate_and_gate_command(
     baseline: BaselineOption,
     dataset: Annotated[str, flag(DATA, "dataset", "Dataset of the baseline")] = "core",
     output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder or bucket of the candidate's result")] = "results/",
+    name: NameOption = None,
     model_options: ModelOptions,
     data: DataOptions,
     sample: SampleOptions,
@@ -120,14 +122,14 @@ def evaluate_and_gate_command(
         num_processes=batch.num_processes,
         cache=not batch.no_cache,
     )
-    _decide(baseline, _score(settings, output_dir), gate)
+    _decide(baseline, _score(settings, output_dir, name), gate)
 
 
-def _score(settings: Settings, output_dir: str) -> str:
+def _score(settings: Settings, output_dir: str, name: str | None) -> str:
     """Score the candidate; return the path of its result."""
     from rewardbench.evaluation import run_and_store
 
-    stored = run_and_store(settings, output_dir, make_console(stderr=True))
+    stored = run_and_store(settings, output_dir, make_console(stderr=True), name)
     if stored is None:  # rank 0 decides
         raise typer.Exit
     return stored[1]

@@ -46,6 +46,15 @@ def flag(
     return Option(f"--{name}", help=text, rich_help_panel=panel, min=min, max=max, metavar=metavar)
 
 
+NameOption = Annotated[
+    str | None,
+    flag(
+        OUTPUT,
+        "name",
+        "Name of the result: NAME.json in --output_dir, which replaces an earlier one; may contain {model} and "
+        "{suite}. Default: the model's name, and a longer one if it is taken by another result",
+    ),
+]
 JsonOption = Annotated[bool, flag(OUTPUT, "json", "Print as JSON")]
 
 

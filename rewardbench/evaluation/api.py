@@ -19,6 +19,7 @@ from rewardbench.scorers.in_memory import name_of, scorer_of
 from rewardbench.scorers.options import sort_options, with_options
 from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings
 from rewardbench.store import open_run_store
+from rewardbench.store.run_names import check_run_name, to_key
 from rewardbench.suites import suite_of_rows
 from rewardbench.suites.in_memory import read_in_memory
 from rewardbench.types import Result, Suite
@@ -73,19 +74,22 @@ class Evaluation(Result):
         scores = ModelScores(self.model, self.data, self.items, Path(self.model), fingerprint)
         return replace(scores, model_type=self.model_type, protocol=protocol)
 
-    def save(self, folder: str | os.PathLike[str] = "results/") -> str:
+    def save(self, folder: str | os.PathLike[str] = "results/", name: str | None = None) -> str:
         """Write the files that the command writes to --output_dir.
 
         Args:
             folder: folder of results, which is created if needed.
+            name: name of the files, which may contain `{model}` and `{suite}`; a result of that name is replaced.
+                None: the name of the model.
 
         Returns:
             The path of the summary (.json).
 
         Raises:
-            InputError: if the folder cannot be written.
+            InputError: if the folder cannot be written, or the name is not a file name.
         """
-        return open_run_store(os.fspath(folder)).put(self, self.data)
+        key = None if name is None else to_key(check_run_name(name), self.model, self.suite)
+        return open_run_store(os.fspath(folder)).put(self, self.data, key=key)
 
 
 @with_options(ModelSpec, Settings)
