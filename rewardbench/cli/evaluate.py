@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 from rewardbench.cli import options
+from rewardbench.cli.config import ConfigOptions
 from rewardbench.cli.ensemble import EnsembleOptions, combine_results
 from rewardbench.cli.judges import JudgeOptions
 from rewardbench.cli.options import (
@@ -164,6 +165,7 @@ class Arguments:
     model: ModelOptions
     data: DataOptions
     run: RunOptions
+    config: ConfigOptions
 
     def model_specs(self) -> list[ModelSpec]:
         """Return the model or the judge to be scored, or the members of an ensemble.

@@ -11,6 +11,7 @@ import typer
 
 from rewardbench.cli import options
 from rewardbench.cli.compare import MetricOption, PlotOption
+from rewardbench.cli.config import ConfigOptions
 from rewardbench.cli.options import (
     DATA,
     MODEL,
@@ -103,6 +104,7 @@ def evaluate_and_gate_command(
     run: RunOptions,
     batch: BatchOptions,
     gate: GateOptions,
+    config: ConfigOptions,
 ) -> None:
     """Score a checkpoint, store the result, and gate it against the baseline: one step of a CI job."""
     gate.limits()  # report a wrong limit before hours of scoring

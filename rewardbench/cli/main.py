@@ -14,6 +14,7 @@ from rewardbench.cli.analyze import analyze
 from rewardbench.cli.arguments import drop_flag_values, expand_home, repeat_lists
 from rewardbench.cli.cache import cache
 from rewardbench.cli.compare import compare_command
+from rewardbench.cli.config import expand_config
 from rewardbench.cli.data import data
 from rewardbench.cli.doctor import doctor_command
 from rewardbench.cli.ensemble import ensemble_command
@@ -125,7 +126,9 @@ def main(arguments: list[str] | None = None) -> None:
         completion_init()
     try:
         argv = sys.argv[1:] if arguments is None else arguments
-        code = build_command()(expand_home(repeat_lists(drop_flag_values(argv))), standalone_mode=False)
+        command = build_command()
+        argv = expand_config(argv, command)
+        code = command(expand_home(repeat_lists(drop_flag_values(argv))), standalone_mode=False)
         echo(end="")
     except InputError as error:
         code = _print_error(str(error))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from rewardbench.cli import options
+from rewardbench.cli.config import ConfigOptions
 from rewardbench.cli.options import (
     DATA,
     MODEL,
@@ -60,6 +61,7 @@ def score_command(
     run: RunOptions,
     batch: BatchOptions,
     engine: TextEngineOptions,
+    config: ConfigOptions,
 ) -> None:
     """Score your own texts: a score per row of [bold]--dataset[/bold], or of [bold]--prompt[/bold] and --response.
 

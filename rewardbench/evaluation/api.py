@@ -94,7 +94,7 @@ class Evaluation(Result):
 
 @with_options(ModelSpec, Settings)
 def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOptions]) -> Evaluation:
-    """Score a reward model on preference data.
+    """Score a reward model on preference data; bad input raises InputError with a one-line message.
 
     Args:
         model: name of an embedded model (tiny-rm, tiny-dpo) or baseline (baseline/longest, ...), a folder or a Hub id;
@@ -150,9 +150,6 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
 
     Returns:
         An Evaluation: `.score` with its interval, `.items`, `.to_pandas()`, and `.save(folder)` as the command does.
-
-    Raises:
-        InputError: for bad input, with a one-line message.
     """
     return _evaluate(model, dataset, options)
 

@@ -77,8 +77,6 @@ def load_suite(
     Raises:
         InputError: if the data cannot be found, read or scored.
     """
-    if limit is not None and limit < 1:
-        raise InputError(f"The limit is {limit}: at least 1 item must remain.")
     spec = _find_protocol(protocol) if protocol else find_spec(dataset)
     if spec and spec.local and not protocol:
         raise InputError(f"{spec.name} has no dataset on the Hub: pass --dataset FILE --protocol {spec.name}.")
@@ -101,9 +99,8 @@ def load_suite(
         )
         source = source if split else _without_split_notes(source)
         suite = _build(spec, source, scores_only, pairs, partial=split is not None, by_row=by_row)
-    first_split, _ = source.rows[0]
-    used_split = split if first_split else None  # a file has no splits
-    return _draw_sample(_select(suite, used_split, None if source.config else subset, limit), sample, sample_seed)
+    suite = _select(suite, split if source.rows[0][0] else None, None if source.config else subset, limit)
+    return _draw_sample(suite, sample, sample_seed)
 
 
 def _without_split_notes(source: Source) -> Source:
@@ -349,7 +346,13 @@ def _subset_names(items: Sequence[Item]) -> set[str]:
 
 
 def _select(suite: Suite, split: str | None, subset: str | None, limit: int | None) -> Suite:
-    """Select a part of a suite, and record it in the revision."""
+    """Select a part of a suite, and record it in the revision; a file has no splits.
+
+    Raises:
+        InputError: if nothing is left.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"The limit is {limit}: at least 1 item must remain.")
     revision = suite.revision
     for name, value in (("split", split), ("subset", subset), ("limit", limit)):
         if value:
