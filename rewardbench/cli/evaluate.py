@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated
 
 from rewardbench.cli import options
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from rewardbench.types import Result
 
 NO_EFFECT = {
-    "wandb_run": "rewardbench has no W&B logging; pass the output of --json to wandb.log()",
+    "wandb_run": "--report_to wandb logs the figures, to the project that WANDB_PROJECT names",
     "not_quantized": "weights are quantised only by --load_in_8bit or --load_in_4bit",
     "force_truncation": "texts over the length limit are always truncated",
     "save_all": "{model}_outputs.jsonl always contains the scores of every item",
@@ -117,6 +118,14 @@ class OutputOptions:
         str, flag(OUTPUT, "output_dir", "Folder or bucket (s3://bucket/prefix) to which results are written")
     ] = "results/"
     name: NameOption = None
+    report_to: Annotated[
+        TextOption,
+        flag(
+            OUTPUT,
+            "report_to",
+            "Log the figures to wandb, tensorboard, trackio, mlflow, several separated by commas, or all (installed)",
+        ),
+    ] = None
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the result as JSON instead of a table")] = False
     version: Annotated[bool, flag(OUTPUT, "version", "Print the version")] = False
 
@@ -272,6 +281,9 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> l
 
     from rewardbench.evaluation import run_suites
     from rewardbench.results.report import print_result, to_json
+    from rewardbench.results.trackers import log_results, parse_trackers
+
+    trackers = parse_trackers(arguments.output.report_to)
 
     user = _hub_user(model.model, arguments.hub)
     as_json = arguments.output.as_json
@@ -293,6 +305,7 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> l
         values.append({**to_json(result), "results": path, **pushed})
     if results and not is_member:
         _print_together(results, values, as_json)
+        log_results(trackers, results, output.output_dir, output.name and PurePath(paths[0]).stem)
     return paths
 
 
@@ -311,8 +324,8 @@ def _score_ensemble(arguments: Arguments, members: Sequence[ModelSpec]) -> None:
     if arguments.hub.push_results_to_hub or arguments.hub.upload_model_metadata_to_hf:
         raise InputError("The results of several models are not pushed by one run: score and push each in its own run.")
     output, rule = arguments.output, arguments.ensemble
-    if output.name:
-        raise InputError("--name is that of one result: an ensemble has one of each member, so leave it out.")
+    if output.name or output.report_to:
+        raise InputError("--name and --report_to are for one result, and an ensemble has one per member: leave it out.")
     if len(arguments.items.datasets()) > 1:
         raise InputError("An ensemble is scored on one suite at a time: pass a single --dataset.")
     paths: list[str] = []
@@ -331,8 +344,8 @@ def _score_shards(arguments: Arguments, models: Sequence[ModelSpec]) -> None:
     Raises:
         InputError: if the options need a complete result.
     """
-    if arguments.output.name:
-        raise InputError("A shard has no result to name: pass --name to rewardbench merge.")
+    if arguments.output.name or arguments.output.report_to:
+        raise InputError("A shard has no result: pass --name to rewardbench merge, and log that result.")
     if len(models) > 1 or arguments.hub.push_results_to_hub or arguments.hub.upload_model_metadata_to_hf:
         raise InputError("A shard has no result: score one model, merge its shards, then combine or push the result.")
     runs = arguments.runs(models[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from rewardbench.console.terminal import listed
 from rewardbench.errors import InputError
@@ -23,7 +24,12 @@ def read_of_suite(paths: Sequence[str], suite: str | None) -> tuple[list[ModelSc
         InputError: if fewer than two results are left, or, without `suite`, they are on several suites.
     """
     models = list(map(read_scored, paths))
-    names = dict.fromkeys(model.suite.name for model in models if model.knows_suite)
+    names: dict[str, None] = {}
+    suites: dict[str, None] = {}
+    for model in models:
+        suites[f"{model.suite.name}@{model.suite.revision}"] = None
+        if model.knows_suite:
+            names[model.suite.name] = None
     if suite is None:
         if len(names) > 1:
             raise InputError(
@@ -33,7 +39,7 @@ def read_of_suite(paths: Sequence[str], suite: str | None) -> tuple[list[ModelSc
         return models, []
     selected: list[ModelScores] = []
     others: list[str] = []
-    revisions = {model.suite.revision for model in models}
+    revisions = set(map(attrgetter("suite.revision"), models))
     for path, model in zip(paths, models, strict=True):
         if is_of_suite(model, suite, revisions):
             selected.append(model)
@@ -42,7 +48,7 @@ def read_of_suite(paths: Sequence[str], suite: str | None) -> tuple[list[ModelSc
     if len(selected) < 2:
         raise InputError(
             f"{len(selected)} of {len(models)} results are of --suite {suite}, and two are needed: the results are of "
-            f"{listed(dict.fromkeys(f'{model.suite.name}@{model.suite.revision}' for model in models), 5)}."
+            f"{listed(suites, 5)}."
         )
     return selected, others
 
