@@ -54,7 +54,7 @@ def test_lists_are_repeated_options_or_several_suites():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("modle: x", "run.yaml sets 'modle', which is not an option of rewardbench: did you mean model?"),
+        ("models: x", "run.yaml sets 'models', which is not an option of rewardbench: did you mean model?"),
         ("zzz: 1", "run.yaml sets 'zzz', which is not an option of rewardbench; rewardbench --help lists them."),
         ("config: a.yaml", "run.yaml sets 'config', which is not an option"),
         ("limit: 1\nlimit: 2", "is not valid YAML: line 1: the key 'limit' occurs twice"),
