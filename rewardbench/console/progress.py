@@ -130,7 +130,7 @@ WIDE = 100
 """Columns of a terminal from which the bar also shows tokens per second."""
 LOG_EVERY = 30.0
 """Seconds between two log lines without a terminal."""
-LOG_FIRST = 3.0
+LOG_FIRST = 10.0
 """Seconds until the first log line while a model is loaded: shorter loading logs nothing."""
 SPEED_PERIOD = 600.0
 """Seconds over which the remaining time is estimated: with rich's 30, a bar whose batches take longer shows none."""

@@ -81,8 +81,7 @@ def load_suite(
     if spec and spec.local and not protocol:
         raise InputError(f"{spec.name} has no dataset on the Hub: pass --dataset FILE --protocol {spec.name}.")
     reject_slice(split)
-    is_file = is_suite_file(dataset)
-    if is_file:
+    if is_file := is_suite_file(dataset):
         if protocol:
             raise InputError(f"{dataset} is a suite file with its own rules: leave out --protocol.")
         spec, dataset = read_suite_file(dataset)
