@@ -269,6 +269,9 @@ class Settings(Inputs):
     scores_only: bool = False
     load_json: bool = False
     limit: int | None = None
+    sample: int | None = None
+    """Items of a random sample, each subset in proportion; the revision of the suite records it."""
+    sample_seed: int = 0
     fresh: int | None = None
     """Seed of a fresh draw of core's builders, which is scored too; `run` takes the folder of the draw."""
     batch_size: int | None = None
@@ -288,7 +291,9 @@ class Settings(Inputs):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least_one(self, "limit", "batch_size", "batch_tokens", "num_processes", "ray_actors")
+        check_at_least_one(self, "limit", "sample", "batch_size", "batch_tokens", "num_processes", "ray_actors")
+        if self.limit and self.sample:
+            raise InputError("--limit and --sample exclude each other: the first items, or some of each subset.")
         self._check_engine()
         if self.model.device_map and (self.num_processes or 1) > 1:
             raise InputError("--device_map spreads one model over all devices: leave out --num_processes.")
@@ -352,6 +357,8 @@ class EvaluateOptions(ScorerOptions, total=False):
     scores_only: bool
     load_json: bool
     limit: int | None
+    sample: int | None
+    sample_seed: int
     fresh: int | None
     num_processes: int | None
     engine: Engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         TrainingArguments,
     )
 
+_logger = logging.getLogger(__name__)
 LOG_PREFIX = "eval_rewardbench"
 FOLDER = "rewardbench"
 """Folder in the trainer's output_dir: a result for each step that was scored, and the best model."""
@@ -59,7 +61,8 @@ class RewardBenchCallback(TrainerCallback):
         dataset: name of a suite, a file, a folder or a Hub id.
         items: number of items in the sample.
         seed: random seed of the sample.
-        keep_best: save the model to `rewardbench/best` whenever its score is the highest so far.
+        keep_best: save the model to `rewardbench/best` whenever its score is the highest so far; if no step exceeds the
+            model before training, a warning says so.
         floor: stop training if the score, after reaching this value, falls significantly below it.
         batch_tokens: maximum padded tokens per batch; None is measured.
     """
@@ -115,6 +118,21 @@ class RewardBenchCallback(TrainerCallback):
         assert model is not None
         if state.global_step % self.every == 0 or state.global_step == state.max_steps:
             self._evaluate(args, state, control, model)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Log why there is no best model, if there is none."""
+        if self.keep_best and self.best_step == 0 and state.is_world_process_zero:
+            folder = Path(str(args.output_dir), FOLDER)
+            _logger.warning(
+                "%s was not written: no step had a higher score on %s than the model before training (%.4f). The "
+                "result of each step is in %s.",
+                folder / "best",
+                self.suite.name,
+                self.best,
+                folder,
+            )
 
     @property
     def overhead(self) -> float:

@@ -41,6 +41,12 @@ def separate_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     monkeypatch.setenv("REWARDBENCH_CACHE", str(tmp_path_factory.mktemp("cache") / "scores.sqlite"))
 
 
+@pytest.fixture(autouse=True)
+def silent_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log no line while a model is loaded, however slow this machine is: tests compare what a command prints."""
+    monkeypatch.setattr("rewardbench.console.progress.LOG_FIRST", 600.0)
+
+
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return a function that makes model folders; the same arguments return the same folder."""

@@ -58,10 +58,11 @@ print(json.dumps({name: [before[name], after[name]] for name in before if before
 """
 
 CALLS = """
+train(sys.argv[1])
+print("END OF OWN CALLS", file=sys.stderr, flush=True)  # until here, the caller loads a model by transformers
 rewardbench.evaluate("tiny-rm", ROWS, cache=True, device="cpu").to_pandas()
 rewardbench.score("tiny-rm", "Name a city.", "Lima.", device="cpu")
 rewardbench.load_scorer("tiny-rm", device="cpu").score("Name a city.", ["Lima.", "No."])
-train(sys.argv[1])
 """
 
 COMMAND = """
@@ -74,22 +75,26 @@ except SystemExit:
 
 
 def changes(calls, folder):
-    """Run calls in a fresh process; return the last line, the settings that they changed."""
+    """Run calls in a fresh process; return the last line, the settings that they changed, and stderr."""
     program = SNAPSHOT % calls
     names = ("PATH", "HOME", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "REWARDBENCH_CACHE", "HF_HUB_OFFLINE")
     environment = {name: os.environ[name] for name in names if name in os.environ}  # other tests may have set more
     command = [sys.executable, "-c", program, str(folder)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert run.returncode == 0, run.stderr[-2000:]
-    return run.stdout.splitlines()[-1]
+    return run.stdout.splitlines()[-1], run.stderr
 
 
 def test_calls_from_python_do_not_change_settings_of_the_process(tmp_path):
-    assert changes(CALLS, tmp_path) == "{}"
+    changed, printed = changes(CALLS, tmp_path)
+    assert changed == "{}"
+    before, after = printed.split("END OF OWN CALLS")
+    assert "Loading weights" in before, "transformers has such a bar"
+    assert "Loading weights" not in after
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is a function of glibc")
 def test_a_command_silences_libraries_and_configures_malloc(tmp_path):
-    line = changes(COMMAND, tmp_path)
+    line, _ = changes(COMMAND, tmp_path)
     for setting in ("warnings", "environment", "mallopt", "root"):
         assert f'"{setting}": ' in line

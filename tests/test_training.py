@@ -112,6 +112,18 @@ def test_training_stops_when_the_score_falls_below_the_floor(model_folder, tmp_p
     assert not torch.equal(saved, initial), "the best model is the trained one"
 
 
+def test_a_warning_says_why_there_is_no_best_model(model_folder, tmp_path, caplog):
+    trainer = plain_trainer(model_folder("llama"), tmp_path / "out", steps=2)
+    callback = RewardBenchCallback(trainer, every=2, dataset=write(tmp_path, preferences(8, 1)))
+    callback.best = 2.0  # no score exceeds it
+    callback.best_step = 0
+    trainer.add_callback(callback)
+    trainer.train()
+    assert not (tmp_path / "out" / "rewardbench" / "best").exists()
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "rewardbench.training"]
+    assert "best was not written: no step had a higher score on held-out.jsonl than the model before" in message
+
+
 def test_a_policy_is_scored_by_the_change_of_its_log_probabilities(model_folder):
     model, tokenizer = load(model_folder("llama", "causal"), causal=True)
     scorer = live_scorer(model, tokenizer)

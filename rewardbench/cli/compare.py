@@ -10,7 +10,7 @@ import typer
 
 from rewardbench.cli.options import DATA, OUTPUT, JsonOption, TextOption, flag
 from rewardbench.console.tables import add_text_row, make_table
-from rewardbench.console.terminal import echo, echo_json, make_console, printable
+from rewardbench.console.terminal import echo, echo_json, listed, make_console, printable
 from rewardbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ MAX_ROWS = 200
 
 def compare_command(
     results: Annotated[list[str], typer.Argument(help=RESULT_HELP)],
+    suite: Annotated[
+        TextOption, flag(DATA, "suite", "Compare only the results on this suite: its name, or NAME@REVISION")
+    ] = None,
     metric: MetricOption = None,
     examples: Annotated[int, flag(OUTPUT, "examples", "Number of disagreements to print", min=0)] = 3,
     plot: PlotOption = None,
@@ -36,15 +39,18 @@ def compare_command(
 ) -> None:
     """Compare two models by section (difference, 95% CI, p-value), or rank several.
 
-    Differences are the second model minus the first, paired by item and clustered by template or mirror.
+    Differences are the second model minus the first, paired by item and clustered by template or mirror. Of a folder
+    with results on several suites, --suite takes those on one.
     """
     from rewardbench.comparison import plots
     from rewardbench.comparison.compare import compare, rank
-    from rewardbench.results.scored import read_scored
+    from rewardbench.comparison.selection import read_of_suite
 
     if len(results) < 2:
         raise InputError("There is only one result: pass two or more to compare.")
-    models = list(map(read_scored, results))
+    models, others = read_of_suite(results, suite)
+    if others:
+        echo(f"{len(others)} results of other suites were left out: {listed(others, 5)}.", error=True)
     if len(models) > 2:
         ranked_models = rank(models, metric)
         if plot:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated
 
 from rewardbench.cli import options
+from rewardbench.cli.config import ConfigOptions
 from rewardbench.cli.ensemble import EnsembleOptions, combine_results
 from rewardbench.cli.judges import JudgeOptions
 from rewardbench.cli.options import (
@@ -18,7 +20,9 @@ from rewardbench.cli.options import (
     CountOption,
     DataOptions,
     ModelOptions,
+    NameOption,
     RunOptions,
+    SampleOptions,
     TextOption,
     flag,
 )
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     from rewardbench.types import Result
 
 NO_EFFECT = {
-    "wandb_run": "rewardbench has no W&B logging; pass the output of --json to wandb.log()",
+    "wandb_run": "--report_to wandb logs the figures, to the project that WANDB_PROJECT names",
     "not_quantized": "weights are quantised only by --load_in_8bit or --load_in_4bit",
     "force_truncation": "texts over the length limit are always truncated",
     "save_all": "{model}_outputs.jsonl always contains the scores of every item",
@@ -68,7 +72,6 @@ class ItemOptions:
     """Options that name the data and select items."""
 
     dataset: Annotated[TextOption, flag(DATA, "dataset", DATASET_HELP)] = None
-    limit: Annotated[CountOption, flag(DATA, "limit", "Score only the first N items", min=1)] = None
     load_json: Annotated[bool, flag(DATA, "load_json", "Read --dataset as JSON, whatever its file name")] = False
     prioritize_scoring: Annotated[
         bool, flag(DATA, "prioritize_scoring", "Only score the column `messages`, without preferences")
@@ -114,6 +117,15 @@ class OutputOptions:
     output_dir: Annotated[
         str, flag(OUTPUT, "output_dir", "Folder or bucket (s3://bucket/prefix) to which results are written")
     ] = "results/"
+    name: NameOption = None
+    report_to: Annotated[
+        TextOption,
+        flag(
+            OUTPUT,
+            "report_to",
+            "Log the figures to wandb, tensorboard, trackio, mlflow, several separated by commas, or all (installed)",
+        ),
+    ] = None
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the result as JSON instead of a table")] = False
     version: Annotated[bool, flag(OUTPUT, "version", "Print the version")] = False
 
@@ -150,6 +162,7 @@ class Arguments:
 
     name: NameOptions
     items: ItemOptions
+    sample: SampleOptions
     batch: BatchOptions
     output: OutputOptions
     hub: HubOptions
@@ -161,6 +174,7 @@ class Arguments:
     model: ModelOptions
     data: DataOptions
     run: RunOptions
+    config: ConfigOptions
 
     def model_specs(self) -> list[ModelSpec]:
         """Return the model or the judge to be scored, or the members of an ensemble.
@@ -210,7 +224,9 @@ class Arguments:
             fresh=self.items.fresh,
             step_threshold=self.items.step_threshold,
             calibration=self.items.calibration,
-            limit=self.items.limit or (10 if self.items.debug else None),
+            limit=self.sample.limit or (10 if self.items.debug else None),
+            sample=self.sample.sample,
+            sample_seed=self.sample.sample_seed,
             shard=self.items.shard,
             batch_size=self.batch.batch_size,
             batch_tokens=self.batch.batch_tokens,
@@ -265,13 +281,17 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> l
 
     from rewardbench.evaluation import run_suites
     from rewardbench.results.report import print_result, to_json
+    from rewardbench.results.trackers import log_results, parse_trackers
+
+    trackers = parse_trackers(arguments.output.report_to)
 
     user = _hub_user(model.model, arguments.hub)
     as_json = arguments.output.as_json
     results: list[Result] = []
     paths: list[str] = []
     values: list[dict[str, object]] = []
-    for result, path in run_suites(runs, arguments.output.output_dir, make_console(stderr=True), draw_fresh):
+    output = arguments.output
+    for result, path in run_suites(runs, output.output_dir, make_console(stderr=True), draw_fresh, output.name):
         if not as_json and len(runs) == 1:  # before anything is pushed, which may fail
             print_result(result, make_console())
         if not as_json:
@@ -285,6 +305,7 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> l
         values.append({**to_json(result), "results": path, **pushed})
     if results and not is_member:
         _print_together(results, values, as_json)
+        log_results(trackers, results, output.output_dir, output.name and PurePath(paths[0]).stem)
     return paths
 
 
@@ -303,6 +324,8 @@ def _score_ensemble(arguments: Arguments, members: Sequence[ModelSpec]) -> None:
     if arguments.hub.push_results_to_hub or arguments.hub.upload_model_metadata_to_hf:
         raise InputError("The results of several models are not pushed by one run: score and push each in its own run.")
     output, rule = arguments.output, arguments.ensemble
+    if output.name or output.report_to:
+        raise InputError("--name and --report_to are for one result, and an ensemble has one per member: leave it out.")
     if len(arguments.items.datasets()) > 1:
         raise InputError("An ensemble is scored on one suite at a time: pass a single --dataset.")
     paths: list[str] = []
@@ -321,6 +344,8 @@ def _score_shards(arguments: Arguments, models: Sequence[ModelSpec]) -> None:
     Raises:
         InputError: if the options need a complete result.
     """
+    if arguments.output.name or arguments.output.report_to:
+        raise InputError("A shard has no result: pass --name to rewardbench merge, and log that result.")
     if len(models) > 1 or arguments.hub.push_results_to_hub or arguments.hub.upload_model_metadata_to_hf:
         raise InputError("A shard has no result: score one model, merge its shards, then combine or push the result.")
     runs = arguments.runs(models[0])

@@ -48,7 +48,7 @@ def export_result_command(
     from rewardbench.results import read_result
 
     stored = read_result(result)
-    if part := re.search(r"\+(?:split|subset|limit)=[^+]*", stored.revision):
+    if part := re.search(r"\+(?:split|subset|limit|sample)=[^+]*", stored.revision):
         raise InputError(f"{result} is of a part of the suite ({part[0][1:]}): only results of all items are exported.")
     if to == "eval_results":
         path, content = _encode_eval_results(stored, output, dataset_id)

@@ -11,16 +11,18 @@ import typer
 
 from rewardbench.cli import options
 from rewardbench.cli.compare import MetricOption, PlotOption
+from rewardbench.cli.config import ConfigOptions
 from rewardbench.cli.options import (
     DATA,
     MODEL,
     OUTPUT,
     BatchOptions,
-    CountOption,
     DataOptions,
     JsonOption,
     ModelOptions,
+    NameOption,
     RunOptions,
+    SampleOptions,
     TextOption,
     flag,
 )
@@ -94,15 +96,15 @@ def evaluate_and_gate_command(
     model: Annotated[str, flag(MODEL, "model", "Candidate: folder of a checkpoint, or a Hub id")],
     baseline: BaselineOption,
     dataset: Annotated[str, flag(DATA, "dataset", "Dataset of the baseline")] = "core",
-    limit: Annotated[
-        CountOption, flag(DATA, "limit", "Score only the first N items, as for the baseline", min=1)
-    ] = None,
     output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder or bucket of the candidate's result")] = "results/",
+    name: NameOption = None,
     model_options: ModelOptions,
     data: DataOptions,
+    sample: SampleOptions,
     run: RunOptions,
     batch: BatchOptions,
     gate: GateOptions,
+    config: ConfigOptions,
 ) -> None:
     """Score a checkpoint, store the result, and gate it against the baseline: one step of a CI job."""
     gate.limits()  # report a wrong limit before hours of scoring
@@ -116,20 +118,20 @@ def evaluate_and_gate_command(
         options.model_spec(model, model_options, run),
         dataset=dataset,
         **asdict(data),
-        limit=limit,
+        **asdict(sample),
         batch_size=batch.batch_size,
         batch_tokens=batch.batch_tokens,
         num_processes=batch.num_processes,
         cache=not batch.no_cache,
     )
-    _decide(baseline, _score(settings, output_dir), gate)
+    _decide(baseline, _score(settings, output_dir, name), gate)
 
 
-def _score(settings: Settings, output_dir: str) -> str:
+def _score(settings: Settings, output_dir: str, name: str | None) -> str:
     """Score the candidate; return the path of its result."""
     from rewardbench.evaluation import run_and_store
 
-    stored = run_and_store(settings, output_dir, make_console(stderr=True))
+    stored = run_and_store(settings, output_dir, make_console(stderr=True), name)
     if stored is None:  # rank 0 decides
         raise typer.Exit
     return stored[1]

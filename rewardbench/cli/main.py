@@ -14,6 +14,7 @@ from rewardbench.cli.analyze import analyze
 from rewardbench.cli.arguments import drop_flag_values, expand_home, repeat_lists
 from rewardbench.cli.cache import cache
 from rewardbench.cli.compare import compare_command
+from rewardbench.cli.config import expand_config
 from rewardbench.cli.data import data
 from rewardbench.cli.doctor import doctor_command
 from rewardbench.cli.ensemble import ensemble_command
@@ -29,6 +30,7 @@ from rewardbench.cli.leaderboard import (
 )
 from rewardbench.cli.merge import merge_command
 from rewardbench.cli.models import models
+from rewardbench.cli.other_names import missing_option
 from rewardbench.cli.report import report_command
 from rewardbench.cli.reproduce import reproduce_command
 from rewardbench.cli.score import score_command
@@ -124,7 +126,9 @@ def main(arguments: list[str] | None = None) -> None:
         completion_init()
     try:
         argv = sys.argv[1:] if arguments is None else arguments
-        code = build_command()(expand_home(repeat_lists(drop_flag_values(argv))), standalone_mode=False)
+        command = build_command()
+        argv = expand_config(argv, command)
+        code = command(expand_home(repeat_lists(drop_flag_values(argv))), standalone_mode=False)
         echo(end="")
     except InputError as error:
         code = _print_error(str(error))
@@ -163,7 +167,10 @@ def _print_error(sentence: str) -> int:
 
 def _usage_error(error: TyperException) -> str:
     """Return what is wrong with the arguments, without the validator's prefix."""
-    return str(error.format_message()).replace("Value error, ", "").rstrip(".")
+    from typer._click.exceptions import NoSuchOption
+
+    message = missing_option(error) if isinstance(error, NoSuchOption) else str(error.format_message())
+    return message.replace("Value error, ", "").rstrip(".")
 
 
 def _command_of(error: TyperException) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rewardbench.cli.evaluate import draw_fresh
-from rewardbench.cli.options import DATA, OUTPUT, JsonOption, TextOption, flag
+from rewardbench.cli.options import DATA, OUTPUT, JsonOption, NameOption, TextOption, flag
 from rewardbench.console.logging import quieten
 from rewardbench.console.terminal import echo, echo_json, make_console
 
@@ -17,6 +17,7 @@ def merge_command(
     output_dir: Annotated[
         str, flag(OUTPUT, "output_dir", "Folder or bucket to which results are written")
     ] = "results/",
+    name: NameOption = None,
     dataset: Annotated[
         TextOption, flag(DATA, "dataset", "Path of the data here; default: the path from which it was scored")
     ] = None,
@@ -32,7 +33,7 @@ def merge_command(
     from rewardbench.results.report import print_result, to_json
 
     values: list[dict[str, object]] = []
-    for result, path in merge_shards(shards, output_dir, dataset, draw_fresh):
+    for result, path in merge_shards(shards, output_dir, dataset, draw_fresh, name=name):
         values.append({**to_json(result), "results": path})
         if not as_json:
             print_result(result, make_console())

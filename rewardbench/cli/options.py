@@ -12,6 +12,8 @@ from typer import Option
 from typer._click.exceptions import UsageError
 from typer.core import TyperGroup
 
+from rewardbench.cli import other_names
+
 if TYPE_CHECKING:
     from typer._click import Command, Context
     from typer._click import Parameter as CommandParameter
@@ -44,14 +46,16 @@ def flag(
     return Option(f"--{name}", help=text, rich_help_panel=panel, min=min, max=max, metavar=metavar)
 
 
+NameOption = Annotated[
+    str | None,
+    flag(
+        OUTPUT,
+        "name",
+        "Name of the result: NAME.json in --output_dir, which replaces an earlier one; may contain {model} and "
+        "{suite}. Default: the model's name, and a longer one if it is taken by another result",
+    ),
+]
 JsonOption = Annotated[bool, flag(OUTPUT, "json", "Print as JSON")]
-
-
-OTHER_NAMES = {
-    "evaluate": "rewardbench --model MODEL --dataset DATASET scores a model",
-    "list": "rewardbench index lists results, rewardbench data list lists suites",
-}
-"""What to call instead of commands that other programs have and this one does not."""
 
 
 class Group(TyperGroup):
@@ -72,8 +76,8 @@ class Group(TyperGroup):
         Raises:
             UsageError: if there is no such command.
         """
-        if ctx.parent is None and args[0] in OTHER_NAMES:
-            raise UsageError(f"There is no command {args[0]!r} ({OTHER_NAMES[args[0]]})", ctx)
+        if ctx.parent is None and args[0] in other_names.COMMANDS:
+            raise UsageError(f"There is no command {args[0]!r} ({other_names.COMMANDS[args[0]]})", ctx)
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
@@ -179,6 +183,18 @@ class DataOptions:
             metavar="<best-worst|all|best-of-n>",
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions:
+    """Options for a part of the data: its first items, or a random sample of each subset."""
+
+    limit: Annotated[CountOption, flag(DATA, "limit", "Score only the first N items", min=1)] = None
+    sample: Annotated[
+        CountOption,
+        flag(DATA, "sample", "Score a random sample of about N items: each subset in proportion, mirrors whole", min=1),
+    ] = None
+    sample_seed: Annotated[int, flag(DATA, "sample_seed", "Random seed of --sample")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)

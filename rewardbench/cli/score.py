@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from rewardbench.cli import options
+from rewardbench.cli.config import ConfigOptions
 from rewardbench.cli.options import (
     DATA,
     MODEL,
@@ -42,6 +43,10 @@ class TextOptions:
     prompt: Annotated[TextOption, flag(DATA, "prompt", "The text of a user, with --response")] = None
     response: Annotated[TextOption, flag(DATA, "response", "One response to score; prints its score")] = None
     limit: Annotated[CountOption, flag(DATA, "limit", "Score only the first rows", min=1)] = None
+    shard: Annotated[
+        TextOption,
+        flag(DATA, "shard", "Score only part i of n of the rows, such as 0/3; cat joins the parts"),
+    ] = None
     output: Annotated[TextOption, flag(OUTPUT, "output", "Write to a .jsonl or .parquet file, not to stdout")] = None
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print one JSON object with all rows")] = False
     per_token: Annotated[
@@ -60,6 +65,7 @@ def score_command(
     run: RunOptions,
     batch: BatchOptions,
     engine: TextEngineOptions,
+    config: ConfigOptions,
 ) -> None:
     """Score your own texts: a score per row of [bold]--dataset[/bold], or of [bold]--prompt[/bold] and --response.
 
@@ -70,7 +76,7 @@ def score_command(
     _check_arguments(texts)
     set_up_scoring(texts.model)
     settings = _settings(texts, model, data, run, batch, engine)
-    suite = _suite(settings, texts)
+    suite = _select_rows(_suite(settings, texts), texts.shard)
     if texts.per_token:
         from rewardbench.cli.token_scores import print_token_scores
 
@@ -106,6 +112,8 @@ def _check_arguments(texts: TextOptions) -> None:
         raise InputError("--per_token prints the scores of one response: use --json, or --plot, in place of --output.")
     if texts.output and texts.response is not None:
         raise InputError("--output is for --dataset: --response prints its score.")
+    if texts.shard and texts.response is not None:
+        raise InputError("--shard divides the rows of --dataset: leave it out.")
     if texts.output and texts.as_json:
         raise InputError("--json prints to stdout, and --output writes to a file: pass one of them.")
     if texts.output and Path(texts.output).suffix not in (".jsonl", ".parquet"):
@@ -144,6 +152,24 @@ def _suite(settings: Settings, texts: TextOptions) -> Suite:
         return load_inputs(settings, limit=settings.limit, by_row=True)
     messages = [{"role": "user", "content": texts.prompt}, {"role": "assistant", "content": texts.response}]
     return suite_of_rows(read_in_memory([{"messages": messages}]), scores_only=True)
+
+
+def _select_rows(suite: Suite, shard: str | None) -> Suite:
+    """Return the rows of a shard, all if there is none.
+
+    Raises:
+        InputError: if the shard does not exist, or has no rows.
+    """
+    from rewardbench.evaluation.shards import Shard
+    from rewardbench.suites.lazy import LazySequence
+
+    if shard is None:
+        return suite
+    items, rows = suite.items, Shard.parse(shard).rows(len(suite.items))
+    if not rows:
+        raise InputError(f"--shard {shard} has no rows: the data has {len(items)}, so pass at most that many parts.")
+    part = items.part(rows.start, rows.stop) if isinstance(items, LazySequence) else items[rows.start : rows.stop]
+    return replace(suite, items=part)
 
 
 def _score_each(settings: Settings, suite: Suite, write: Callable[[ScoreRow], None]) -> list[str]:

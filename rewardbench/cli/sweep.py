@@ -21,6 +21,7 @@ from rewardbench.cli.options import (
     JsonOption,
     ModelOptions,
     RunOptions,
+    SampleOptions,
     TextOption,
     flag,
     with_groups,
@@ -51,7 +52,6 @@ class PlanOptions:
     datasets: Annotated[
         list[str] | None, flag(DATA, "datasets", "Suites, files or Hub ids; default: core", metavar="<str ...>")
     ] = None
-    limit: Annotated[CountOption, flag(DATA, "limit", "Score only the first items", min=1)] = None
     watch: Annotated[
         TextOption, flag(RUN, "watch", "Folder of a training run: score each new checkpoint once it is whole")
     ] = None
@@ -83,13 +83,14 @@ class SweepArguments:
     plan: PlanOptions
     model: ModelOptions
     data: DataOptions
+    sample: SampleOptions
     run: RunOptions
     batch: BatchOptions
 
     def row_options(self) -> dict[str, object]:
         """Return the options that the user set for every row, by their names."""
-        values: dict[str, object] = {} if self.plan.limit is None else {"limit": self.plan.limit}
-        for group in (self.model, self.data, self.run, self.batch):
+        values: dict[str, object] = {}
+        for group in (self.model, self.data, self.sample, self.run, self.batch):
             for field in fields(group):
                 value = getattr(group, field.name)
                 if value != field.default:

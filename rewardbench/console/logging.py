@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
@@ -35,6 +37,19 @@ def quieten(loads_weights: bool = True) -> None:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def no_weight_bar() -> Iterator[None]:
+    """Context manager: transformers shows no bar while it loads weights; the bars of downloads are unchanged."""
+    from transformers.utils import logging as transformers_logging
+
+    is_active = transformers_logging._tqdm_active  # its public function also switches those of downloads
+    transformers_logging._tqdm_active = False
+    try:
+        yield
+    finally:
+        transformers_logging._tqdm_active = is_active
 
 
 def quieten_worker() -> None:

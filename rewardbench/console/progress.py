@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,8 +24,9 @@ from rich.progress import (
 class ScoringBar:
     """Context manager: progress bar of the scoring loop.
 
-    The bar advances by tokens, which take the time, and shows items per second. Items of later windows are assumed to
-    be as long as those so far. Without a terminal, it logs a `key=value` line every `LOG_EVERY` seconds.
+    The bar advances by tokens, which take the time, and shows the items that are done, of all items, and their rate.
+    Items of later windows are assumed to be as long as those so far, and items of a window as done as its requests.
+    Without a terminal, it logs a `key=value` line every `LOG_EVERY` seconds.
 
     Args:
         console: where the bar is drawn.
@@ -33,13 +35,18 @@ class ScoringBar:
 
     def __init__(self, console: Console, status: Callable[[], str] = str) -> None:
         self._status, self._console = status, console
+        self._is_wide = console.width >= WIDE or not console.is_terminal
         self._items = self._left = self._requests = self._tokens = self._cost = self._done = self._progress = 0
+        self._parts, self._total, self._finished = 1, 0, 0
+        self._window = (0, 0, 0)
+        """Items and requests of the current window, and requests that were done before it."""
         self._start = self._logged = 0.0
         self._task: TaskID | None = None
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(40 if self._is_wide else 10),
             TaskProgressColumn(),
+            TextColumn("{task.fields[count]}", markup=False),
             TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("ETA"),
@@ -62,17 +69,21 @@ class ScoringBar:
     def start(self, items: int, parts: int) -> None:
         """Start the bar: `items` items, scored once for each of `parts` stages."""
         self._left, self._start = items * parts, time.monotonic()
+        self._parts, self._total = parts, items
         self._logged = self._start
-        self._task = self._bar.add_task("scoring", total=None, rate="")
+        self._task = self._bar.add_task("scoring", total=None, count=self.count(), rate="")
 
     def expect(self, items: int, requests: int, tokens: int) -> None:
         """Start a window of `items`; `requests` and `tokens` count cache misses."""
+        self._finished = self._items
+        self._window = (items, requests, self._done)
         self._items += items
         self._left -= items
         self._requests += requests
         self._cost += tokens or requests
         if self._task is not None:
-            self._bar.update(self._task, total=self._cost * (1 + self._left / max(1, self._items)))
+            total = self._cost * (1 + self._left / max(1, self._items))
+            self._bar.update(self._task, total=total, count=self.count())
 
     def advance(self, requests: int, tokens: int) -> None:
         """Advance by a finished batch."""
@@ -81,7 +92,7 @@ class ScoringBar:
         self._done += requests
         self._tokens += tokens
         self._progress += tokens or requests
-        self._bar.update(self._task, advance=tokens or requests, rate=self.rate())
+        self._bar.update(self._task, advance=tokens or requests, count=self.count(), rate=self.rate())
         now = time.monotonic()
         if not self._console.is_terminal and now - self._logged > LOG_EVERY:
             self._logged = now
@@ -92,20 +103,35 @@ class ScoringBar:
         total = self._cost * (1 + self._left / max(1, self._items))
         eta = (now - self._start) * max(0.0, total / max(1, self._progress) - 1)
         share = self._progress / max(1.0, total)
-        return f'scoring done={100 * share:.1f}% rate="{self.rate()}" eta={eta:.0f}s'
+        items = self.count().replace(",", "")
+        return f'scoring done={100 * share:.1f}% items={items} rate="{self.rate()}" eta={eta:.0f}s'
+
+    def count(self) -> str:
+        """Return how many items are done, and of how many: a policy's item is done with its reference."""
+        items, requests, done_before = self._window
+        share = (self._done - done_before) / requests if requests else 1.0
+        done = int((self._finished + items * share) / self._parts)
+        return f"{done:,}/{self._total:,}"
 
     def rate(self) -> str:
-        """Return items and tokens per second since the start."""
+        """Return items (or seconds per item, if slower than one a second) and tokens per second since the start.
+
+        A narrow terminal has no room for tokens.
+        """
         seconds = max(time.monotonic() - self._start, 1e-9)
         items = self._items * self._done / max(1, self._requests) / seconds
-        parts = [f"{items:,.1f} items/s"]
-        if self._tokens:
+        parts = [f"{1 / items:,.1f} s/item" if 0 < items < 1 else f"{items:,.1f} items/s"]
+        if self._tokens and self._is_wide:
             parts.append(f"{self._tokens / seconds:,.0f} tokens/s")
         return ", ".join(filter(None, [*parts, self._status()]))
 
 
+WIDE = 100
+"""Columns of a terminal from which the bar also shows tokens per second."""
 LOG_EVERY = 30.0
 """Seconds between two log lines without a terminal."""
+LOG_FIRST = 10.0
+"""Seconds until the first log line while a model is loaded: shorter loading logs nothing."""
 SPEED_PERIOD = 600.0
 """Seconds over which the remaining time is estimated: with rich's 30, a bar whose batches take longer shows none."""
 
@@ -168,11 +194,39 @@ class StepBar:
 
 @contextmanager
 def elapsed_time(console: Console, description: str) -> Iterator[None]:
-    """Context manager: show a description and the seconds so far; nothing without a terminal."""
+    """Context manager: show a description and the seconds so far.
+
+    Without a terminal, it logs a `key=value` line after `LOG_FIRST` seconds, and then every `LOG_EVERY` seconds.
+    """
+    if not console.is_terminal:
+        with _logged_time(console, description):
+            yield
+        return
     columns = (TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         bar.add_task(description, total=None)
         yield
+
+
+@contextmanager
+def _logged_time(console: Console, description: str) -> Iterator[None]:
+    """Context manager: a thread logs the description and the seconds so far."""
+    is_done, start = threading.Event(), time.monotonic()
+
+    def log() -> None:
+        wait = LOG_FIRST
+        while not is_done.wait(wait):
+            wait = LOG_EVERY
+            line = f"{description} elapsed={time.monotonic() - start:.0f}s"
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+    thread = threading.Thread(target=log, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        thread.join()
 
 
 @contextmanager

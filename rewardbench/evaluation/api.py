@@ -19,6 +19,7 @@ from rewardbench.scorers.in_memory import name_of, scorer_of
 from rewardbench.scorers.options import sort_options, with_options
 from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings
 from rewardbench.store import open_run_store
+from rewardbench.store.run_names import check_run_name, to_key
 from rewardbench.suites import suite_of_rows
 from rewardbench.suites.in_memory import read_in_memory
 from rewardbench.types import Result, Suite
@@ -73,24 +74,27 @@ class Evaluation(Result):
         scores = ModelScores(self.model, self.data, self.items, Path(self.model), fingerprint)
         return replace(scores, model_type=self.model_type, protocol=protocol)
 
-    def save(self, folder: str | os.PathLike[str] = "results/") -> str:
+    def save(self, folder: str | os.PathLike[str] = "results/", name: str | None = None) -> str:
         """Write the files that the command writes to --output_dir.
 
         Args:
             folder: folder of results, which is created if needed.
+            name: name of the files, which may contain `{model}` and `{suite}`; a result of that name is replaced.
+                None: the name of the model.
 
         Returns:
             The path of the summary (.json).
 
         Raises:
-            InputError: if the folder cannot be written.
+            InputError: if the folder cannot be written, or the name is not a file name.
         """
-        return open_run_store(os.fspath(folder)).put(self, self.data)
+        key = None if name is None else to_key(check_run_name(name), self.model, self.suite)
+        return open_run_store(os.fspath(folder)).put(self, self.data, key=key)
 
 
 @with_options(ModelSpec, Settings)
 def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOptions]) -> Evaluation:
-    """Score a reward model on preference data.
+    """Score a reward model on preference data; bad input raises InputError with a one-line message.
 
     Args:
         model: name of an embedded model (tiny-rm, tiny-dpo) or baseline (baseline/longest, ...), a folder or a Hub id;
@@ -129,6 +133,8 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         scores_only: score the column `messages`, without preferences.
         load_json: read `dataset` as JSON, whatever its file name.
         limit: score only the first items.
+        sample: score a random sample of about this many items, each subset in proportion and mirrors complete.
+        sample_seed: random seed of the sample.
         fresh: seed of newly generated mirrors; on the command line only.
         batch_size: maximum texts per batch; does not change scores.
         batch_tokens: maximum padded tokens per batch; None is measured. Does not change scores.
@@ -144,9 +150,6 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
 
     Returns:
         An Evaluation: `.score` with its interval, `.items`, `.to_pandas()`, and `.save(folder)` as the command does.
-
-    Raises:
-        InputError: for bad input, with a one-line message.
     """
     return _evaluate(model, dataset, options)
 
@@ -181,6 +184,8 @@ def _suite_in_memory(data: object, settings: Settings) -> Suite:
         read_in_memory(data, settings.split),
         subset=settings.subset,
         limit=settings.limit,
+        sample=settings.sample,
+        sample_seed=settings.sample_seed,
         protocol=settings.protocol,
         scores_only=settings.scores_only,
         pairs=settings.pairs,

@@ -30,6 +30,7 @@ from rewardbench.results.read import SHARD_SUFFIX
 from rewardbench.settings import Inputs, ModelSpec, Settings
 from rewardbench.store import open_run_store
 from rewardbench.store.base import RunStore
+from rewardbench.store.run_names import check_run_name, to_key
 from rewardbench.types import ItemScores, Result, Suite
 
 HARDWARE = ("threads", "thread_settings", "device")
@@ -42,6 +43,7 @@ def merge_shards(
     dataset: str | None = None,
     draw_fresh: DrawFresh | None = None,
     console: Console | None = None,
+    name: str | None = None,
 ) -> Iterator[tuple[Result, str]]:
     """Merge the shards of one or several runs, and store the result of each as one process would.
 
@@ -51,6 +53,7 @@ def merge_shards(
         dataset: where the data is on this machine, if not where the run read it.
         draw_fresh: builds the fresh draw of a suite.
         console: where the progress bar is drawn; stderr by default.
+        name: run name, as `check_run_name` accepts it; None: the name of the model.
 
     Yields:
         Each result and the path of its summary.
@@ -58,10 +61,14 @@ def merge_shards(
     Raises:
         InputError: if a shard is missing, doubled, damaged, or of another run.
     """
+    name = None if name is None else check_run_name(name)
     store = open_run_store(folder)
     runs = sort_runs(map(ShardFile.read, find_shards(paths)))
-    for shards in runs:
-        yield _merge_run(shards, store, dataset, draw_fresh, console)
+    keys = [name and to_key(name, shards[0].header.model, shards[0].header.suite, len(runs) > 1) for shards in runs]
+    if len(set(keys)) < len(keys) and name:
+        raise InputError(f"--name {name} is that of {len(runs)} runs, of several models: add {{model}} to it.")
+    for shards, key in zip(runs, keys, strict=True):
+        yield _merge_run(shards, store, dataset, draw_fresh, console, key)
 
 
 def find_shards(paths: Sequence[str]) -> list[Path]:
@@ -174,6 +181,7 @@ def _merge_run(
     dataset: str | None,
     draw_fresh: DrawFresh | None,
     console: Console | None,
+    key: str | None,
 ) -> tuple[Result, str]:
     """Compute and store the result of a run from its complete shards."""
     settings = _settings_of_all(shards)
@@ -200,7 +208,7 @@ def _merge_run(
         manifest = build_manifest(settings, suite, facts, combine_counts(headers, items))
         manifest = {**manifest, **_describe_machines(shards)}
         result = summarize_run(settings, suite, facts, items, manifest, fresh, fresh_items)
-        return result, store.put(result, suite, draft)
+        return result, store.put(result, suite, draft, key)
 
 
 def _check_revision(file: ShardFile, data: Suite, name: str) -> None:

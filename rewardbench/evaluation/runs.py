@@ -26,6 +26,7 @@ from rewardbench.scorers.base import BaseScorer
 from rewardbench.settings import Settings
 from rewardbench.store import open_run_store
 from rewardbench.store.local import reject_model_name
+from rewardbench.store.run_names import check_run_name, to_key
 from rewardbench.suites import load_inputs
 from rewardbench.suites.fresh import FRESH_SUITES, load_fresh_draw
 from rewardbench.types import Estimate, Item, ItemScores, Result, Rule, Scorer, Suite
@@ -155,7 +156,14 @@ def read_data(settings: Settings) -> Suite:
     Raises:
         InputError: if they cannot be found or read.
     """
-    return load_inputs(settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json)
+    return load_inputs(
+        settings,
+        limit=settings.limit,
+        sample=settings.sample,
+        sample_seed=settings.sample_seed,
+        scores_only=settings.scores_only,
+        as_json=settings.load_json,
+    )
 
 
 def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console | None = None) -> list[str]:
@@ -190,9 +198,11 @@ def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console
     return [*([suite.note] if suite.note else []), *scored.notes, *scorer.report().notes]
 
 
-def run_and_store(settings: Settings, folder: str, console: Console | None = None) -> tuple[Result, str] | None:
+def run_and_store(
+    settings: Settings, folder: str, console: Console | None = None, name: str | None = None
+) -> tuple[Result, str] | None:
     """Run on one suite as `run_suites` does; return None in a process of torchrun other than rank 0."""
-    return next(run_suites([settings], folder, console), None)
+    return next(run_suites([settings], folder, console, name=name), None)
 
 
 def run_suites(
@@ -200,6 +210,7 @@ def run_suites(
     folder: str,
     console: Console | None = None,
     draw_fresh: DrawFresh | None = None,
+    name: str | None = None,
 ) -> Iterator[tuple[Result, str]]:
     """Run one model on one or several suites, and store each result in a folder.
 
@@ -210,6 +221,7 @@ def run_suites(
         folder: folder or bucket of results; a Hub dataset is rejected.
         console: where the progress bar is drawn; stderr by default.
         draw_fresh: builds the fresh draw of a suite.
+        name: run name, as `check_run_name` accepts it; None: the name of the model.
 
     Yields:
         Each result and the path or address of its summary; nothing in a process of torchrun other than rank 0.
@@ -217,13 +229,15 @@ def run_suites(
     Raises:
         InputError: for bad input, and before scoring if the folder cannot be written.
     """
+    name = None if name is None else check_run_name(name)
     store = open_run_store(folder)
     loaded = load_for_all(runs, console)
     for settings in runs:
         with store.draft() as draft:
             fresh = fresh_folder(settings, draw_fresh)
             result, suite = run(settings, console, fresh, draft.add, loaded=loaded)
-            path = store.put(result, suite, draft) if is_first() else ""
+            key = name and to_key(name, settings.model.model, suite.name, len(runs) > 1)
+            path = store.put(result, suite, draft, key) if is_first() else ""
         if path:
             yield result, path
 

@@ -238,10 +238,17 @@ class ShardFile:
         """Return the settings of its run.
 
         Raises:
-            InputError: if they are not valid.
+            InputError: if they are not valid, or this version does not know one of them.
         """
         with translate_damage(self.path):
-            return _settings_adapter().validate_python(self.header.settings)
+            settings = _settings_adapter().validate_python(self.header.settings)
+        unknown = list(unknown_names(self.header.settings, to_plain(asdict(settings))))
+        if unknown:
+            raise InputError(
+                f"{self.path} was scored with settings that this version does not know ({', '.join(unknown)}): merge "
+                "with the version of rewardbench that scored it."
+            )
+        return settings
 
     def write(self, records: DraftFile) -> None:
         """Write the file atomically.
@@ -267,6 +274,20 @@ class ShardFile:
             raise InputError(describe_write_error(self.path.parent, error)) from error
         finally:
             partial.unlink(missing_ok=True)
+
+
+def unknown_names(values: Mapping[str, object], known: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted names of the values of nested objects that `known` lacks.
+
+    >>> list(unknown_names({"limit": 3, "model": {"model": "m", "colour": 1}}, {"limit": 3, "model": {"model": "m"}}))
+    ['model.colour']
+    """
+    for name, value in values.items():
+        known_value = known.get(name)
+        if name not in known:
+            yield prefix + name
+        elif isinstance(value, Mapping) and isinstance(known_value, Mapping):
+            yield from unknown_names(value, known_value, f"{prefix}{name}.")
 
 
 @cache

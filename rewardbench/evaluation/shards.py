@@ -61,6 +61,14 @@ class Shard:
         numbers = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
         return f"{numbers}/{self.count}"
 
+    def rows(self, count: int) -> range:
+        """Return which of `count` rows are in this shard of a file of scores: adjacent rows, so that `cat` joins parts.
+
+        >>> Shard.parse("0/3").rows(7), Shard.parse("1-2/3").rows(7)
+        (range(0, 2), range(2, 7))
+        """
+        return range(count * self.first // self.count, count * (self.last + 1) // self.count)
+
     def select(self, suite: Suite) -> list[Item]:
         """Return the items of a suite that are in this shard, in the order of the suite."""
         items: list[Item] = []

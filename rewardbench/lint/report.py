@@ -18,6 +18,8 @@ MOST_ROWS = 100
 """Subsets in a table; --json has all."""
 GLARING = 0.65
 """Accuracy of a shortcut, or of its opposite, above which it is marked."""
+HEADS = ("n", "longer", "new\nlines", "mark-\ndown", "re-\nfusal", "tf-idf", "over-\nlap", "inter-\naction")
+"""Heads of the columns, hyphenated so that a terminal of 80 columns has room for the names of subsets."""
 
 
 def print_lint(result: LintResult, console: Console | None = None) -> None:
@@ -25,7 +27,7 @@ def print_lint(result: LintResult, console: Console | None = None) -> None:
     console = console or make_console()
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("accuracy, %", overflow="fold")
-    for header in ("n", "longer", "new\nlines", "mark\ndown", "refu\nsal", "tf-idf", "over\nlap", "inter\naction"):
+    for header in HEADS:
         table.add_column(header, justify="right")
     for name, figures in islice(result.subsets.items(), MOST_ROWS):
         table.add_row(Text(printable(name)), str(figures.n), *_format_shares(figures))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -33,7 +33,8 @@ WIDTH = 80
 def table(result: Result) -> Table:
     """Return a table with a row per section and subset, then the totals, in percent.
 
-    The interval is that of the accuracy, and in the last row that of the score. Only the first `MOST_ROWS` sections and
+    The interval is that of the accuracy, and in the last row that of the score. Where the only section is the score,
+    its row has the interval of the score, and there is no row of all items. Only the first `MOST_ROWS` sections and
     subsets are shown.
     """
     columns = list(_group_columns(result))
@@ -44,17 +45,25 @@ def table(result: Result) -> Table:
     for header in ("n", measure, "95 %", *headers, "ties", "un-\nscored", "trun-\ncated"):
         out.add_column(header, justify="right")
     for estimate, is_section in islice(_sections_with_subsets(result), MOST_ROWS):
+        if len(result.sections) == 1 and _is_same_share(estimate, result.score):
+            estimate = replace(estimate, low=result.score.low, high=result.score.high)  # one number has one interval
         name = estimate.name if is_section else f" {estimate.name}"
         shares = [(column.sections if is_section else column.subsets).get(estimate.name) for column in columns]
         out.add_row(*_cells(name, estimate, shares), style="bold" if is_section else "")
     out.add_section()
-    out.add_row(*_cells("all pairs" if columns else "all items", result.accuracy, [None] * len(columns)))
+    if len(result.sections) != 1 or columns or not _is_same_share(result.accuracy, result.score):
+        out.add_row(*_cells("all pairs" if columns else "all items", result.accuracy, [None] * len(columns)))
     out.add_row(*_score_cells(result.score, [column.total for column in columns]), style="bold")
     if result.order_inconsistency:
         out.add_row(*_order_cells(result.order_inconsistency, len(columns)))
     for bias in result.biases:
         out.add_row(*_bias_cells(bias, len(columns)))
     return out
+
+
+def _is_same_share(a: Estimate, b: Estimate) -> bool:
+    """Return True if two estimates have the same value and the same number of units."""
+    return a.n == b.n and a.value == b.value
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from rewardbench.console.logging import no_weight_bar
 from rewardbench.errors import InputError
 from rewardbench.models.failures import loading_reported
 from rewardbench.models.spec import EMBEDDED, resolve
@@ -48,7 +49,7 @@ def _find_scorer(spec: ModelSpec, cache: bool) -> BaseScorer:
         return scorer
     if spec.ref_model and spec.ref_free_type:
         raise InputError("--ref_model and --ref_free_type exclude each other: a reference-free reward has none.")
-    with loading_reported(spec.model):
+    with loading_reported(spec.model), no_weight_bar():
         scorer = _load(resolve(spec))
     scorer.name = spec.model
     return scorer
@@ -62,7 +63,7 @@ def _load_judge(spec: ModelSpec, cache: bool) -> BaseScorer:
     from rewardbench.scorers.judge.local.load import load_local_judge
 
     try:
-        with loading_reported(spec.model):
+        with loading_reported(spec.model), no_weight_bar():
             scorer = load_local_judge(resolve(spec), cache)
     except InputError as error:
         if "/" in spec.model or os.path.exists(spec.model):

@@ -71,5 +71,8 @@ class RunStore(Store, Protocol):
             InputError: if results cannot be written to the store.
         """
 
-    def put(self, result: Result, suite: Suite, draft: Draft | None = None) -> str:
-        """Write a result atomically, with the rows of a draft if there is one; return where it is."""
+    def put(self, result: Result, suite: Suite, draft: Draft | None = None, key: str | None = None) -> str:
+        """Write a result atomically, with the rows of a draft if there is one; return where it is.
+
+        A result with the key is replaced; without a key, only an earlier result of the same run is.
+        """

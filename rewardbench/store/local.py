@@ -22,8 +22,8 @@ from rewardbench.results import PackedResult, SummaryJson
 from rewardbench.store.atomic import Draft, describe_write_error, files_of, lock, write_packed, write_result
 from rewardbench.types import Result, Suite
 
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
-_LONGEST_NAME = 120
+UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
+LONGEST_NAME = 120
 INDEX = "index.parquet"
 RESERVED = ("index", "sketches", "verdicts", "readme")
 DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
@@ -56,13 +56,14 @@ class LocalStore:
         finally:
             draft.discard()
 
-    def put(self, result: Result, suite: Suite, draft: Draft | None = None) -> str:
+    def put(self, result: Result, suite: Suite, draft: Draft | None = None, key: str | None = None) -> str:
         """Write a result atomically.
 
         Args:
             result: the result; without a draft, its items must contain their texts.
             suite: its suite.
             draft: rows that have been written already.
+            key: where a result is replaced, whatever it is of; None: the first free key of the model.
 
         Returns:
             The path of its summary.
@@ -70,9 +71,9 @@ class LocalStore:
         Raises:
             InputError: if it cannot be written.
         """
-        wanted = self.root / f"{safe_name(result.model)}.json"
+        wanted = self.root / f"{key or safe_name(result.model)}.json"
         with self._write_lock(wanted.parent):
-            path = _choose_path(wanted, results.to_summary(result))
+            path = _replaceable(wanted) if key else _choose_path(wanted, results.to_summary(result))
             write_result(path, result, suite, draft)
         return str(path)
 
@@ -298,7 +299,7 @@ def safe_name(model: str, may_be_path: bool = True) -> PurePosixPath:
     if may_be_path and os.path.exists(model):
         model = "/" + os.path.basename(os.path.abspath(model))
     raw = model.replace("\\", "/").split("/")
-    parts = [_UNSAFE.sub("_", part).strip(". ")[:_LONGEST_NAME] for part in raw]
+    parts = [UNSAFE.sub("_", part).strip(". ")[:LONGEST_NAME] for part in raw]
     names = [part for part in parts if part] or ["model"]
     is_hub_id = len(raw) <= 2 and raw[0] not in ("", ".", "..", "~")
     return PurePosixPath(*(names if is_hub_id else names[-1:]))
@@ -321,6 +322,17 @@ def _choose_path(wanted: Path, summary: SummaryJson) -> Path:
         if not any(map(os.path.lexists, (*places, results.answers_path(path), results.packed_answers_path(path)))):
             return path
     raise InputError(f"{paths[-1]} is in the way of this result, and is not a result: move it.")
+
+
+def _replaceable(path: Path) -> Path:
+    """Return the path of a result that may be replaced, or that is free.
+
+    Raises:
+        InputError: if something else has that path.
+    """
+    if os.path.lexists(path) and _identity_at(path) is None:
+        raise InputError(f"{path} is in the way of this result, and is not a result: move it, or pass another --name.")
+    return path
 
 
 def keys_of(summary: SummaryJson) -> Sequence[str]:

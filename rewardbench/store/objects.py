@@ -61,13 +61,14 @@ class ObjectStore(RemoteStore):
             finally:
                 draft.discard()
 
-    def put(self, result: Result, suite: Suite, draft: Draft | None = None) -> str:
+    def put(self, result: Result, suite: Suite, draft: Draft | None = None, key: str | None = None) -> str:
         """Write a result atomically.
 
         Args:
             result: the result; without a draft, its items must contain their texts.
             suite: its suite.
             draft: rows that have been written already.
+            key: where a result is replaced, whatever it is of; None: the first free key of the model.
 
         Returns:
             The address of its summary.
@@ -78,12 +79,12 @@ class ObjectStore(RemoteStore):
         if draft is None:
             with self.draft() as new_draft:
                 new_draft.fill(result, suite)
-                return self.put(result, suite, new_draft)
+                return self.put(result, suite, new_draft, key)
         summary = draft.finish(result)
         contents: dict[str, Path | bytes] = {files.JSON_ROWS: draft.rows.path}
         if not draft.answers.is_empty():
             contents[files.ANSWERS] = draft.answers.path
-        key = self._write(summary, contents, name=safe_name(result.model).as_posix())
+        key = self._write(summary, contents, safe_name(result.model).as_posix(), key=key)
         return f"{self.bucket.address}/{key}.json"
 
     def add(self, entries: Iterable[PackedResult], replace: bool = True) -> Sequence[str]:
@@ -103,7 +104,9 @@ class ObjectStore(RemoteStore):
             keys.append(self._write(summary, contents, str(summary["model"]), replace))
         return keys
 
-    def _write(self, summary: SummaryJson, contents: Contents, name: str, replace: bool = True) -> str:
+    def _write(
+        self, summary: SummaryJson, contents: Contents, name: str, replace: bool = True, key: str | None = None
+    ) -> str:
         """Write the files of a result, then its summary; return its key.
 
         Args:
@@ -111,15 +114,16 @@ class ObjectStore(RemoteStore):
             contents: the other files.
             name: name of the model in the store.
             replace: whether a stored result may change.
+            key: where a result is replaced, whatever it is of; None: the first free key of the model.
 
         Raises:
             InputError: if it cannot be written, or, without `replace`, a stored result would change.
         """
-        document = results.dump(summary, indent=2).encode()
+        place, document = key, results.dump(summary, indent=2).encode()
         keys = keys_of({**summary, "model": name})
         identity = results.identity(summary)
         for _ in range(MOST_CONFLICTS):
-            key, mark = self._choose_key(keys, identity)
+            key, mark = self._choose_key(keys, identity) if place is None else self._mark_of(place)
             if not replace and mark and self.bucket.read(f"{key}.json") != document:
                 raise InputError(f"{key} is in {self.bucket.address} already: it was not replaced.")
             for ending, content in contents.items():
@@ -152,6 +156,17 @@ class ObjectStore(RemoteStore):
         if key is None:
             raise InputError(f"{keys[-1]} is in the way of this result in {self.bucket.address}: rename it.")
         return key, marks[key]
+
+    def _mark_of(self, key: str) -> tuple[str, str | None]:
+        """Return a key, and the mark of the summary that is replaced there; None if the key is free.
+
+        Raises:
+            InputError: if the object with the key is not a result.
+        """
+        current = self.bucket.info(f"{key}.json")
+        if current and not self._identity(key):
+            raise InputError(f"{key}.json in {self.bucket.address} is not a result: pass another --name.")
+        return key, current.mark if current else None
 
     def _identity(self, key: str) -> str:
         """Return the identity of the result with a key; empty if it is not a result."""

@@ -18,6 +18,7 @@ from rewardbench.suites.in_memory import WHERE
 from rewardbench.suites.lazy import LazySequence
 from rewardbench.suites.registry import SUITES, SuiteSpec, find_spec, list_suites
 from rewardbench.suites.rows import content_hash, read_table
+from rewardbench.suites.sample import stratify
 from rewardbench.suites.sources import Source, read_embedded, read_hub, read_source, reject_slice
 from rewardbench.suites.stdin import STDIN
 from rewardbench.suites.stream import stream_texts
@@ -46,6 +47,8 @@ def load_suite(
     revision: str | None = None,
     subset: str | None = None,
     limit: int | None = None,
+    sample: int | None = None,
+    sample_seed: int = 0,
     protocol: str | None = None,
     scores_only: bool = False,
     as_json: bool = False,
@@ -63,6 +66,8 @@ def load_suite(
         revision: the Hub revision, instead of the suite's; local data has no revisions.
         subset: one subset, or one configuration of a dataset that has several.
         limit: number of items from the start; items that share a group with them are kept as well.
+        sample: number of items of a random sample, each subset in proportion and groups complete; see `stratify`.
+        sample_seed: random seed of the sample.
         protocol: the suite whose columns and rules apply to other data, such as a local copy.
         scores_only: read `messages` without a preference, even if there are preference columns.
         as_json: read a file as JSON, whatever its name.
@@ -72,14 +77,11 @@ def load_suite(
     Raises:
         InputError: if the data cannot be found, read or scored.
     """
-    if limit is not None and limit < 1:
-        raise InputError(f"The limit is {limit}: at least 1 item must remain.")
     spec = _find_protocol(protocol) if protocol else find_spec(dataset)
     if spec and spec.local and not protocol:
         raise InputError(f"{spec.name} has no dataset on the Hub: pass --dataset FILE --protocol {spec.name}.")
     reject_slice(split)
-    is_file = is_suite_file(dataset)
-    if is_file:
+    if is_file := is_suite_file(dataset):
         if protocol:
             raise InputError(f"{dataset} is a suite file with its own rules: leave out --protocol.")
         spec, dataset = read_suite_file(dataset)
@@ -96,9 +98,8 @@ def load_suite(
         )
         source = source if split else _without_split_notes(source)
         suite = _build(spec, source, scores_only, pairs, partial=split is not None, by_row=by_row)
-    first_split, _ = source.rows[0]
-    used_split = split if first_split else None  # a file has no splits
-    return _select(suite, used_split, None if source.config else subset, limit)
+    suite = _select(suite, split if source.rows[0][0] else None, None if source.config else subset, limit)
+    return _draw_sample(suite, sample, sample_seed)
 
 
 def _without_split_notes(source: Source) -> Source:
@@ -133,6 +134,8 @@ def suite_of_rows(
     *,
     subset: str | None = None,
     limit: int | None = None,
+    sample: int | None = None,
+    sample_seed: int = 0,
     protocol: str | None = None,
     scores_only: bool = False,
     pairs: Pairs | None = None,
@@ -144,7 +147,12 @@ def suite_of_rows(
     """
     spec = _find_protocol(protocol) if protocol else SuiteSpec(name="memory")
     source = Source(rows=[("", row) for row in rows], where=WHERE)
-    return _select(_build(spec, source, scores_only, pairs), None, subset, limit)
+    suite = _select(_build(spec, source, scores_only, pairs), None, subset, limit)
+    return _draw_sample(suite, sample, sample_seed)
+
+
+def _draw_sample(suite: Suite, sample: int | None, seed: int) -> Suite:
+    return suite if sample is None else stratify(suite, sample, seed)
 
 
 def _find_protocol(name: str) -> SuiteSpec:
@@ -337,7 +345,13 @@ def _subset_names(items: Sequence[Item]) -> set[str]:
 
 
 def _select(suite: Suite, split: str | None, subset: str | None, limit: int | None) -> Suite:
-    """Select a part of a suite, and record it in the revision."""
+    """Select a part of a suite, and record it in the revision; a file has no splits.
+
+    Raises:
+        InputError: if nothing is left.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"The limit is {limit}: at least 1 item must remain.")
     revision = suite.revision
     for name, value in (("split", split), ("subset", subset), ("limit", limit)):
         if value:

@@ -28,8 +28,8 @@ def load_fresh_draw(settings: Settings, suite: Suite, folder: Path | None) -> Su
         return None
     if suite.name not in FRESH_SUITES or settings.protocol or "+" in suite.revision.partition("+")[2]:
         raise InputError(
-            f"A fresh draw is compared with a complete suite, {', '.join(FRESH_SUITES)}: leave out --split, --subset "
-            "and --limit."
+            f"A fresh draw is compared with a complete suite, {', '.join(FRESH_SUITES)}: leave out --split, --subset, "
+            "--limit and --sample."
         )
     if folder is None:
         raise InputError("fresh works on the command line only: rewardbench --fresh SEED.")

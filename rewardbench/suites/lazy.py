@@ -36,6 +36,14 @@ class LazySequence(Sequence[T], Generic[T]):
         first = at % self._length
         return next(self._read(first, first + 1))
 
+    def part(self, first: int, end: int) -> LazySequence[T]:
+        """Return the elements `first` to `end`, which are read on access too.
+
+        >>> list(LazySequence(5, lambda first, end: iter(range(first, end))).part(1, 4).part(1, 3))
+        [2, 3]
+        """
+        return LazySequence(end - first, lambda start, stop: self._read(first + start, first + stop))
+
     def map(self, convert: Callable[[int, T], Converted]) -> LazySequence[Converted]:
         """Return a sequence that converts each element, from its index and value, on access."""
 

@@ -67,7 +67,8 @@ class Suites:
         """
         key = (
             *(settings.dataset, settings.split, settings.subset, settings.dataset_revision, settings.protocol),
-            *(settings.pairs, settings.limit, settings.scores_only, settings.load_json),
+            *(settings.pairs, settings.limit, settings.sample, settings.sample_seed),
+            *(settings.scores_only, settings.load_json),
         )
         if key not in self._suites:
             try:
@@ -110,7 +111,9 @@ class Sweep:
         self.suites, self.renderings, self.fingerprints = Suites(), Renderings(), Fingerprints()
         self.outcomes: dict[SweepRow, RowOutcome] = {}
         self._stored = StoredResults(self.store)
-        self._start, self._scored_items = 0.0, 0
+        self._start, self._computed_items = 0.0, 0.0
+        self._left: int | None = None
+        """Items of the rows that are still to be scored; None before the first row of `run` is scored."""
 
     def extend(self, plan: SweepPlan) -> None:
         """Add the rows of another plan, which writes to the same folder; a row whose result can have no name fails."""
@@ -161,7 +164,7 @@ class Sweep:
         """
         with self.store.draft():  # before a model is loaded
             pass
-        self._start = time.monotonic()
+        self._start, self._left = time.monotonic(), None
         for rows, error in one_ahead(self.pending(), lambda rows: fetch(rows[0].model)):
             if error:
                 self._fail(rows, error)
@@ -203,7 +206,8 @@ class Sweep:
             result, scored_suite = run(settings, self._console, fresh, draft.add, loaded=scorer, read=suite)
             path = self.store.put(result, scored_suite, draft)
         self._stored.add(path, to_summary(result))
-        self._scored_items += len(suite.items)
+        computed, requests = result.manifest["session"]["computed"], result.manifest["run"]["requests"]
+        self._computed_items += len(suite.items) * computed / max(1, requests)
         self._finish(
             RowOutcome(
                 row,
@@ -213,7 +217,7 @@ class Sweep:
                 result.score.low,
                 result.score.high,
                 len(suite.items),
-                result.manifest["session"]["computed"],
+                computed,
                 self.renderings.rendered - rendered,
                 time.monotonic() - start,
             )
@@ -238,13 +242,13 @@ class Sweep:
         if not isinstance(error, InputError):
             reason = f"{type(error).__name__}: {reason}"
         for row in rows:
-            self.outcomes[row] = RowOutcome(row, "failed", reason=reason)
+            self._record(RowOutcome(row, "failed", reason=reason))
         suites = ",".join(row.settings.dataset for row in rows)
         self._log(f"failed {rows[0].label} suites={suites} reason={reason}")
 
     def _finish(self, outcome: RowOutcome) -> None:
         """Record an outcome, and log it with the progress and the remaining time."""
-        self.outcomes[outcome.row] = outcome
+        self._record(outcome)
         row = outcome.row
         line = (
             f"{outcome.status} rows={len(self.outcomes)}/{len(self.plan.rows)} {row.label} suite={row.settings.dataset}"
@@ -254,13 +258,23 @@ class Sweep:
             line += f" rendered={outcome.rendered} eta={self._eta():.0f}s"
         self._log(line)
 
+    def _record(self, outcome: RowOutcome) -> None:
+        """Record an outcome; its row is no longer to be scored."""
+        if self._left is not None and outcome.row not in self.outcomes:
+            self._left -= self._size(outcome.row)
+        self.outcomes[outcome.row] = outcome
+
+    def _size(self, row: SweepRow) -> int:
+        """Return the number of items of a row; 0 if its data cannot be read, so that it fails when its turn comes."""
+        with suppress(InputError):
+            return len(self.suites.read(row.settings).items)
+        return 0
+
     def _eta(self) -> float:
-        """Return the seconds until the pending rows are scored, at the speed so far in items."""
-        seconds, items = time.monotonic() - self._start, 0
-        for row in chain.from_iterable(self.pending()):
-            with suppress(InputError):  # it fails when its turn comes
-                items += len(self.suites.read(row.settings).items)
-        return items * seconds / max(1, self._scored_items)
+        """Return the seconds until the pending rows are scored, at the speed so far of items that were computed."""
+        if self._left is None:
+            self._left = sum(map(self._size, chain.from_iterable(self.pending())))
+        return self._left * (time.monotonic() - self._start) / max(1.0, self._computed_items)
 
 
 def _stored_outcome(row: SweepRow, path: str, summary: SummaryJson, items: int) -> RowOutcome:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import pandas
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -66,6 +67,26 @@ def test_a_file_holds_the_same_rows(rows, tmp_path, capsys, suffix):
         written = pyarrow.parquet.read_table(output).to_pylist()
     assert [(row["id"], row["score"]) for row in written] == [("a", 5.0), ("b", 7.0), ("c", None)]
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_the_joined_parts_are_the_whole(tmp_path, monkeypatch, capsys, suffix):
+    """Rows of a .jsonl file are read on access, those of a .csv file are in memory."""
+    monkeypatch.chdir(tmp_path)
+    rows = [{"id": f"r{n}", "prompt": f"Say {n}.", "response": "ab" * n} for n in range(11)]
+    path = f"rows{suffix}"
+    if suffix == ".csv":
+        pandas.DataFrame(rows).to_csv(path, index=False)
+    else:
+        (tmp_path / path).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ["score", "--model", "baseline/longest", "--dataset", path]
+    _, whole, _ = run(capsys, *command)
+    parts = [run(capsys, *command, "--shard", part)[1] for part in ("0/4", "1-2/4", "3/4")]
+    assert "".join(parts) == whole
+    assert whole.count("\n") == 11
+    code, _, error = run(capsys, *command, "--limit", "2", "--shard", "0/4")
+    assert (code, "--shard 0/4 has no rows: the data has 2, so pass at most that many parts" in error) == (2, True)
+    assert run(capsys, *command, "--shard", "4/4")[0] == 2
 
 
 def test_it_works_in_a_pipe(rows):

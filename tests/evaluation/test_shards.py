@@ -434,6 +434,16 @@ def test_a_damaged_shard_is_an_error_with_its_name(shards, tmp_path):
         merge([edit_header(shards[1], tmp_path / "new.shard", items="x")], tmp_path)
 
 
+def test_settings_of_another_version_are_rejected_by_name(shards, tmp_path):
+    settings = json.loads(shards[0].read_text().splitlines()[0])["settings"]
+    model = {**settings["model"], "colour": "red"}
+    edited = [
+        edit_header(path, tmp_path / path.name, settings={**settings, "model": model, "draw": None}) for path in shards
+    ]
+    with pytest.raises(InputError, match=r"does not know \(model\.colour, draw\): merge with the version"):
+        merge(edited, tmp_path)
+
+
 def test_items_that_are_missing_doubled_or_foreign_are_errors(shards, tmp_path):
     originals = [path.read_bytes() for path in shards]
     with_item = next(path for path in shards if len(path.read_text().splitlines()) > 2)

@@ -1,15 +1,19 @@
 """The data linter on data with planted artifacts, and on published pairs with known ones."""
 
+import io
 import json
+import re
 
 import numpy as np
 import pytest
 from repository import SHARED
+from rich.console import Console
 from sklearn.linear_model import LogisticRegression
 
 from rewardbench.errors import InputError
 from rewardbench.lint import learned
 from rewardbench.lint.duplicates import find_duplicates, mask, near_duplicates
+from rewardbench.lint.report import print_lint
 from rewardbench.lint.run import SHORTCUTS, exceeding, lint, lint_subset
 from rewardbench.lint.shortcuts import BLIND, folded, lower_bound, shortcut_credit, word_overlap
 from rewardbench.suites import load_suite
@@ -221,3 +225,15 @@ def test_core_has_no_shortcut():
     assert result.duplicates.near_duplicates_80 <= 0.01
     assert result.duplicates.masked_50 <= 0.25
     assert set(SHORTCUTS) <= set(vars(figures))
+
+
+def test_heads_are_hyphenated_and_names_fit_80_columns(tmp_path):
+    name = "llmbar-adver-neighbor"
+    rows = [{"prompt": f"Ask {n}.", "chosen": f"Yes {n}, sure.", "rejected": "No.", "subset": name} for n in range(8)]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shown = io.StringIO()
+    print_lint(lint(load_suite(str(path))), Console(file=shown, width=80))
+    table = shown.getvalue()
+    assert re.search(r"new +mark- +re- +over- +inter-", table)
+    assert re.search(rf"{name} +8 ", table), "the name is on one line"

@@ -56,6 +56,16 @@ def test_table_row_has_every_estimate():
     assert cells(RESULT, "score ") == ["score", "400", "70.0", "65.0–75.0", "2", "1", "12"]
 
 
+def test_one_number_has_one_interval():
+    """On plain pairs of one section the accuracy is the score: its bootstrap interval is the only one."""
+    section = Estimate("pairs", 40, 0.5, 0.352, 0.648, section="pairs")
+    score, accuracy = replace(section, name="score", low=0.35, high=0.65), replace(section, name="accuracy")
+    plain = replace(RESULT, score=score, accuracy=accuracy, sections=(section,), subsets=(section,))
+    assert cells(plain, "pairs")[:4] == ["pairs", "40", "50.0", "35.0–65.0"]
+    assert cells(plain, "score ")[:4] == ["score", "40", "50.0", "35.0–65.0"]
+    assert not any("all items" in line or "35.2" in line for line in printed(plain))
+
+
 def test_mirrors_have_a_column_that_includes_the_score():
     assert "mirror %" in "\n".join(printed(MIRRORS))
     assert "mirror %" not in "\n".join(printed(RESULT))

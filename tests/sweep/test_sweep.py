@@ -2,14 +2,17 @@
 
 import json
 import threading
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 from sweeps import BROKEN, rejection, serve_checkpoints, values, write_suites
 
 from rewardbench.cli.main import main
 from rewardbench.errors import InputError
 from rewardbench.store import LocalStore
 from rewardbench.sweep import PlanLists, Sweep, build_plan
+from rewardbench.sweep import run as sweep_run
 from rewardbench.sweep.estimate import estimate_rows
 from rewardbench.sweep.sources import one_ahead
 
@@ -144,6 +147,27 @@ def test_models_that_do_not_exist_are_lines_and_the_others_are_scored(sweep):
     assert "There is no baseline 'baseline/none'" in lines[0]
     code, output, _ = sweep("--dry_run", lists=["--models", "tiny-rm", "--datasets", "a.jsonl", "--device", "gpu9"])
     assert (code, values(output)["failing"]) == (0, "1")
+
+
+def test_the_remaining_time_counts_what_is_to_be_computed(tmp_path, monkeypatch):
+    """Two seconds an item; a row whose data cannot be read takes none."""
+    for name, count in (("a", 10), ("b", 30), ("c", 50)):
+        rows = [{"prompt": f"Say {n}.", "chosen": f"{name} {n} yes", "rejected": "no"} for n in range(count)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.chdir(tmp_path)
+    clock, lines = [0.0], []
+    run = sweep_run.run
+
+    def run_slowly(settings, *arguments, read, **options):
+        clock[0] += 2 * len(read.items)
+        return run(settings, *arguments, read=read, **options)
+
+    monkeypatch.setattr(sweep_run, "run", run_slowly)
+    monkeypatch.setattr(sweep_run, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    lists = PlanLists(("baseline/longest",), datasets=("a.jsonl", "none.jsonl", "b.jsonl", "c.jsonl"))
+    sweep = Sweep(build_plan(lists, {}), Console(quiet=True), lines.append)
+    assert [outcome.status for outcome in sweep.run()] == ["scored", "failed", "scored", "scored"]
+    assert [line.partition("eta=")[2] for line in lines] == ["160s", "", "100s", "0s"]
 
 
 def test_the_next_item_is_prepared_while_one_is_used():
