@@ -26,8 +26,9 @@ FORMS = sorted(path for path in (GITHUB / "ISSUE_TEMPLATE").glob("*.yml") if pat
 PAGES = [*sorted(GITHUB.glob("*.md")), ROOT / "README.md"]
 CONFIG = GITHUB / "pre-commit-config.yaml"
 
-RELEASED = re.compile(r"actions/[\w-]+@v\d+(\.\d+)*|[\w.-]+/[\w./-]+@[0-9a-f]{40}")
-"""GitHub's own actions by release, those of others by commit."""
+ACTION = re.compile(r"^[ \t-]*[\"']?uses[\"']?[ \t]*:[ \t]*(.*)$", flags=re.MULTILINE)
+PINNED = re.compile(r"[\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+"""An action of another repository: by commit, since tags can be moved, with the version as a comment."""
 
 REPOSITORY_FILE = re.compile(r"(?<![\w./-])(?:scripts|tests|\.github)/[\w./-]*\w")
 
@@ -54,11 +55,20 @@ def unsafe(workflow: dict[str, Any]) -> Iterator[str]:
         if "uses" not in job and "timeout-minutes" not in job:
             yield f"{job_name}: no timeout-minutes"
         for action in actions(job):
-            if action.startswith("./"):
-                if not (ROOT / action).is_file():
-                    yield f"{job_name}: {action} does not exist"
-            elif not RELEASED.fullmatch(action):
-                yield f"{job_name}: {action} is not pinned"
+            if action.startswith("./") and not (ROOT / action).is_file():
+                yield f"{job_name}: {action} does not exist"
+        for step in job.get("steps", []):
+            is_checkout = step.get("uses", "").startswith("actions/checkout@")
+            if is_checkout and step.get("with", {}).get("persist-credentials") is not False:
+                yield f"{job_name}: the checkout keeps the token"
+
+
+def unpinned(text: str) -> Iterator[str]:
+    """Yield the actions of other repositories that are not pinned to a commit."""
+    lines = [line.strip() for line in ACTION.findall(text)]
+    if len(lines) != sum(len(actions(job)) for job in yaml.safe_load(text)["jobs"].values()):
+        yield "an action is not on a line of its own"
+    yield from (f"{line} is not pinned" for line in lines if not line.startswith("./") and not PINNED.fullmatch(line))
 
 
 def actions(job: dict[str, Any]) -> list[str]:
@@ -84,8 +94,23 @@ def missing_files(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("path", [*WORKFLOWS, *EXAMPLES], ids=name)
 def test_a_workflow_is_safe_and_its_scripts_exist(path):
     workflow = yaml.safe_load(read(path))
-    complaints = [*unsafe(workflow), *missing_files("\n".join(shell_commands(workflow)))]
+    complaints = [*unsafe(workflow), *unpinned(read(path)), *missing_files("\n".join(shell_commands(workflow)))]
     assert complaints == []
+
+
+def test_each_action_has_one_version():
+    lines = {line.strip() for path in [*WORKFLOWS, *EXAMPLES] for line in ACTION.findall(read(path))}
+    names = [line.partition("@")[0] for line in lines]
+    assert sorted(names) == sorted(set(names))
+    assert len(names) >= 6
+
+
+def test_pins_are_updated_every_week():
+    (update,) = yaml.safe_load(read(GITHUB / "dependabot.yml"))["updates"]
+    assert update["package-ecosystem"] == "github-actions"
+    assert update["directories"] == ["/", "/.github/examples"]
+    assert update["schedule"]["interval"] == "weekly"
+    assert update["groups"] == {"actions": {"patterns": ["*"]}}
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *EXAMPLES], ids=name)
@@ -108,14 +133,42 @@ STEPS = "permissions: {contents: read}\njobs:\n  a:\n    timeout-minutes: 1\n   
         ("permissions: write-all\njobs: {a: {timeout-minutes: 1}}", "a: permissions are not listed one by one"),
         ("permissions: {}\njobs: {a: {steps: []}}", "a: no timeout-minutes"),
         ("permissions: {}\njobs: {a: {uses: ./.github/workflows/none.yml}}", "none.yml does not exist"),
-        (STEPS + "      - uses: actions/checkout@main", "checkout@main is not pinned"),
-        (STEPS + "      - uses: someone/action@v1", "someone/action@v1 is not pinned"),
-        (STEPS + "      - uses: someone/action", "someone/action is not pinned"),
+        (STEPS + "      - uses: actions/checkout@v5", "the checkout keeps the token"),
+        (STEPS + "      - uses: actions/checkout@v5\n        with: {persist-credentials: true}", "keeps the token"),
     ],
 )
 def test_an_unsafe_workflow_is_noticed(text, complaint):
     (message,) = unsafe(yaml.safe_load(text))
     assert message.endswith(complaint)
+
+
+SHA = "0123456789abcdef" * 2 + "01234567"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "actions/checkout@v5",
+        "actions/checkout@main",
+        "someone/action",
+        f"someone/action@{SHA}",
+        f"someone/action@{SHA} # v1",
+        f"someone/action@{SHA[1:]} # v1.0.0",
+        f"someone/action@{SHA.upper()} # v1.0.0",
+        f"'someone/action@{SHA}' # v1.0.0",
+        "docker://image:latest",
+        "docker://image:latest # v1.0.0",
+    ],
+)
+def test_an_action_without_commit_and_version_is_noticed(action):
+    assert list(unpinned(f"{STEPS}      - uses: {action}")) == [f"{action} is not pinned"]
+
+
+@pytest.mark.parametrize(
+    "step", ["{uses: someone/action@v1}", "{name: x, uses: someone/action@v1}", "? uses\n        : someone/action@v1"]
+)
+def test_an_action_that_the_pattern_would_miss_is_noticed(step):
+    assert list(unpinned(f"{STEPS}      - {step}")) == ["an action is not on a line of its own"]
 
 
 @pytest.mark.parametrize(
