@@ -126,7 +126,7 @@ def test_the_interval_over_very_many_sections_is_that_of_the_bootstrap(monkeypat
     random = np.random.default_rng(0)
     strata = [stats.mean((random.random(3) < 0.7).tolist(), [f"{n}-{k}" for k in range(3)]) for n in range(1_200)]
     normal = stats.bootstrap(strata, [1.0] * len(strata))
-    monkeypatch.setattr("rewardbench.stats.differences.MANY_STRATA", 10**9)
+    monkeypatch.setattr("rewardbench.stats.resampling.MANY_STRATA", 10**9)
     assert normal == pytest.approx(stats.bootstrap(strata, [1.0] * len(strata)), abs=0.001)
 
 

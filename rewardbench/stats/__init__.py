@@ -2,15 +2,12 @@
 
 from rewardbench.stats.differences import (
     PairedDifference,
-    bootstrap,
     bounds,
     dependent_difference,
     detectable,
     holm,
     items_needed,
     paired,
-    percentile_interval,
-    resample,
     sign_flip,
 )
 from rewardbench.stats.harmonic import harmonic, pairable
@@ -29,6 +26,7 @@ from rewardbench.stats.intervals import (
     wilson,
 )
 from rewardbench.stats.ranking import LEVEL, format_rank, rank_ranges, significantly_worse
+from rewardbench.stats.resampling import bootstrap, percentile_interval, resample
 
 __all__ = [
     "COVERAGE",

@@ -7,7 +7,7 @@ from math import isfinite, nan
 
 import numpy as np
 
-from rewardbench.stats.differences import percentile_interval
+from rewardbench.stats.resampling import percentile_interval
 
 RESAMPLES = 1_000
 _CELLS = 10**6

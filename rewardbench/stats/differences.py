@@ -1,4 +1,4 @@
-"""Paired differences between two means over the same clusters: intervals, permutation tests and the bootstrap.
+"""Paired differences between two means over the same clusters: intervals and permutation tests.
 
 A cluster (a mirror, or a single item) is a win or a loss for the first model by the sign of its contribution to the
 difference. Wins and losses are shares, each with an interval that stays wide where there are few or none.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from math import fsum, inf, log, nan, sqrt
+from math import fsum, inf, log, sqrt
 
 import numpy as np
 
@@ -18,9 +18,6 @@ POWER = 0.8
 EXACT = 50_000
 """The largest sum of steps for which all signs are enumerated; beyond it signs are sampled at random."""
 DRAWS = 20_000
-RESAMPLES = 10_000
-MANY_STRATA = 1_000
-"""Number of strata beyond which their weighted sum is taken to be normal."""
 MANY_STEPS = 5_000
 """Number of steps of a sign-flip test beyond which equal steps are grouped."""
 RESIDUE = 1e-12
@@ -285,85 +282,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[test]))
         adjusted[test] = highest
     return adjusted
-
-
-def bootstrap(strata: Sequence[Mean | PairedDifference], weights: Sequence[float], seed: int = 0) -> Interval:
-    """Compute the 95 % percentile interval of a weighted mean by a cluster bootstrap within each stratum.
-
-    The sum over very many strata is normal, and its interval follows from their variances.
-
-    Args:
-        strata: means or differences that share no cluster: [strata].
-        weights: weight of each stratum, of any sum above 0: [strata].
-        seed: seed of the resampling.
-    """
-    if len(strata) > MANY_STRATA:
-        return _normal_interval(strata, weights)
-    random = np.random.default_rng(seed)
-    total = fsum(weights)
-    sums = np.zeros(RESAMPLES)
-    for stratum, weight in zip(strata, weights, strict=True):
-        contributions = [stratum.contributions[cluster] for cluster in stratum.weights]
-        pairs = np.stack([contributions, list(stratum.weights.values())], axis=1)
-        sums += weight / total * resample(pairs, random) * float(pairs[:, 1].sum())
-    return percentile_interval(sums)
-
-
-def _normal_interval(strata: Sequence[Mean | PairedDifference], weights: Sequence[float]) -> Interval:
-    """Compute the limit of `bootstrap` for many strata."""
-    total = fsum(weights)
-    value, variance = 0.0, 0.0
-    for stratum, weight in zip(strata, weights, strict=True):
-        contributions = [stratum.contributions[cluster] for cluster in stratum.weights]
-        mean, total_share = fsum(contributions), fsum(stratum.weights.values())
-        influences: list[float] = []
-        for contribution, share in zip(contributions, stratum.weights.values(), strict=True):
-            influences.append(contribution - mean / total_share * share)
-        value += weight / total * mean
-        variance += (weight / total) ** 2 * sum_of_squares(influences)
-    half = normal(COVERAGE) * sqrt(variance)
-    return value - half, value + half
-
-
-def resample(pairs: np.ndarray, random: np.random.Generator, resamples: int = RESAMPLES) -> np.ndarray:
-    """Resample clusters with replacement, and compute the ratio mean of each resample.
-
-    Equal clusters are drawn in one multinomial draw, and memory is bounded by `_CELLS`.
-
-    Args:
-        pairs: contribution and weight of each cluster: [clusters, 2].
-        random: the source of random numbers.
-        resamples: number of resamples.
-
-    Returns:
-        The ratio of summed contributions to summed weights: [resamples].
-    """
-    values, counts = np.unique(pairs, axis=0, return_counts=True)
-    if len(values) == 1:
-        return np.full(resamples, values[0, 0] / values[0, 1])
-    means = []
-    rows = max(1, _CELLS // len(values))
-    for first in range(0, resamples, rows):
-        draws = random.multinomial(len(pairs), counts / len(pairs), min(rows, resamples - first))
-        means.append((draws @ values[:, 0]) / (draws @ values[:, 1]))
-    return np.concatenate(means)
-
-
-def percentile_interval(values: np.ndarray) -> Interval:
-    """Return the limits between which the middle 95 % of resampled values are; NaN is left out.
-
-    >>> [round(limit, 6) for limit in percentile_interval(np.array([*range(101), np.nan]))]
-    [2.5, 97.5]
-
-    Args:
-        values: [resamples].
-    """
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return nan, nan
-    tail = (1 - COVERAGE) / 2
-    low, high = np.quantile(finite, [tail, 1 - tail]).tolist()
-    return low, high
 
 
 def detectable(error: float) -> float:
