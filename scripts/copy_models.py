@@ -1,17 +1,17 @@
-"""Train honest reward models quickly, and score them on core: seeds, checkpoints, sizes, quantisations and heads.
+"""Train honest reward models quickly, and score them on core: seeds, checkpoints, sizes, quantisations and words.
 
 Used by scripts/copy_detection. Scores are kept in a folder outside the repository, an array per model, in the order of
-the completions of core. Three kinds of models: small transformers, which are trained on invented mirrors; heads on the
-features of a sentence encoder, and linear models of words. The last two kinds are trained on a random part of core,
-which makes them accurate.
+the completions of core. Two kinds of models: small transformers, which are trained on invented mirrors, and models of
+words, which are trained on a random part of core, so that they are accurate. copy_features.py has further models.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,7 @@ SEEDS = 4
 CHECKPOINTS = (0.5, 0.75)
 """Shares of a run after which a checkpoint is scored, next to its end."""
 BATCH_TOKENS = 6144
-ENCODER_LAYERS = (2, 4, 6)
-LONGEST = 192
-"""Maximum number of tokens that the sentence encoder reads."""
 Completion = tuple[Item, int]
-Features = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -69,6 +65,10 @@ RECIPES = {
     "gpt2-48": TinyRecipe("gpt2", 48, 2, "templates", 260),
     "gpt2-64": TinyRecipe("gpt2", 64, 2, "pink", 200, 3e-3),
 }
+TUNED = ("llama-48", "llama-64", "llama-32")
+"""Recipes whose models, with those of words, the thresholds of the check were tuned on; others are held out."""
+ADAPTED = "qwen2-48"
+"""Recipe whose first model is adapted by LoRA, as a public reward model is by others."""
 
 
 class ScoreFolder:
@@ -97,21 +97,18 @@ class ScoreFolder:
         return self.folder / f"{name.replace('/', '--')}.npy"
 
 
-def make_models(items: Sequence[Item], folder: ScoreFolder, encoder: Path | None) -> None:
+def make_models(items: Sequence[Item], folder: ScoreFolder) -> None:
     """Train and score all models that a folder lacks, and print progress.
 
     Args:
         items: items of core.
         folder: where scores are kept.
-        encoder: folder of a sentence encoder; without it, its heads are left out.
     """
     torch.set_num_threads(1)
     completions = [(item, n) for item in items for n in range(len(item.completions))]
     jobs: list[tuple[str, Callable[[], None]]] = []
     if f"words/mlp-seed{SEEDS - 1}-share90" not in folder:
         jobs.append(("words", lambda: _word_models(items, folder)))
-    if encoder and "heads/mean6-linear-seed0-share90" not in folder:
-        jobs.append(("heads", lambda: _head_models(items, completions, encoder, folder)))
     for name in RECIPES:
         for seed in range(SEEDS):
             if f"tiny/{name}-seed{seed}" not in folder:
@@ -134,7 +131,7 @@ def _tiny_run(name: str, seed: int, completions: Sequence[Completion], folder: S
     dialogues = _core_dialogues(completions)
     set_seed(seed)
     model = AutoModelForSequenceClassification.from_config(_config(recipe))
-    if recipe.architecture != "gpt2":
+    if recipe.architecture in ("llama", "qwen2"):
         start_matching(model, 1, recipe.layers - 1)
     checkpoints: dict[int, dict[str, torch.Tensor]] = {}
     saved_at = [round(share * recipe.steps) for share in CHECKPOINTS]
@@ -151,16 +148,44 @@ def _tiny_run(name: str, seed: int, completions: Sequence[Completion], folder: S
     final = {key: value.clone() for key, value in model.state_dict().items()}
     for at, state in checkpoints.items():
         model.load_state_dict(state)
-        folder.save(f"{run}-step{at}", _score(model, dialogues))
+        folder.save(f"{run}-step{at}", score_dialogues(model, dialogues))
+    if name not in TUNED:
+        last = checkpoints[saved_at[-1]]
+        model.load_state_dict({key: (value + last[key]) / 2 for key, value in final.items()})
+        folder.save(f"{run}-average", score_dialogues(model, dialogues))
     if seed < 2:
         for bits in (8, 4):
-            model.load_state_dict({key: _rounded(value, bits) for key, value in final.items()})
-            folder.save(f"{run}-int{bits}", _score(model, dialogues))
+            model.load_state_dict({key: rounded(value, bits) for key, value in final.items()})
+            folder.save(f"{run}-int{bits}", score_dialogues(model, dialogues))
         model.load_state_dict(final)
-        folder.save(f"{run}-bf16", _score(model.to(torch.bfloat16), dialogues))
+        folder.save(f"{run}-bf16", score_dialogues(model.to(torch.bfloat16), dialogues))
         model.to(torch.float32)
     model.load_state_dict(final)
-    folder.save(run, _score(model, dialogues))
+    if name == ADAPTED and seed == 0:
+        _save_adapters(model, run, dialogues, folder)
+        model.load_state_dict(final)
+    folder.save(run, score_dialogues(model, dialogues))
+
+
+def _save_adapters(model: PreTrainedModel, run: str, dialogues: Sequence[Sequence[int]], folder: ScoreFolder) -> None:
+    """Train LoRA adapters of a reward model, with other data, rates and seeds; merge each, and score it."""
+    from peft import LoraConfig, get_peft_model
+
+    final = {key: value.clone() for key, value in model.state_dict().items()}
+    for data in ("templates", "pink"):
+        for rate in (1e-3, 5e-3):
+            for seed in (10, 11):
+                set_seed(seed)
+                model.load_state_dict(final)
+                settings = {"r": 4, "lora_alpha": 8, "modules_to_save": []}
+                config = LoraConfig(target_modules=["q_proj", "v_proj", "up_proj", "down_proj"], **settings)
+                adapted = get_peft_model(model, config)
+                recipe = replace(RECIPES[ADAPTED], data=data, steps=60, rate=rate)
+                plan = Plan(f"{run}+{data}", recipe.steps, 8, rate, seed)
+                train(adapted, _batches(recipe, seed), partial(reward_loss, adapted), plan)
+                model = adapted.merge_and_unload()
+                name = run.replace("tiny/", "adapters/") + f"-{data}-rate{rate:g}-seed{seed}"
+                folder.save(name, score_dialogues(model, dialogues))
 
 
 _ENCODERS: list[Encoder] = []
@@ -212,7 +237,7 @@ def _config(recipe: TinyRecipe) -> Any:
     return AutoConfig.for_model(recipe.architecture, **sizes, **tokens, vocab_size=VOCABULARY + 64)
 
 
-def _rounded(weights: torch.Tensor, bits: int) -> torch.Tensor:
+def rounded(weights: torch.Tensor, bits: int) -> torch.Tensor:
     """Round a matrix to integers of some bits with a scale per row, as weight-only quantisation does."""
     if weights.dim() < 2 or not weights.is_floating_point():
         return weights
@@ -222,7 +247,7 @@ def _rounded(weights: torch.Tensor, bits: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def _score(model: PreTrainedModel, dialogues: Sequence[Sequence[int]]) -> np.ndarray:
+def score_dialogues(model: PreTrainedModel, dialogues: Sequence[Sequence[int]]) -> np.ndarray:
     """Return the reward of each dialogue, in batches of similar length."""
     model.eval()
     scores = np.empty(len(dialogues))
@@ -265,16 +290,16 @@ def _word_models(items: Sequence[Item], folder: ScoreFolder) -> None:
         for seed in range(SEEDS):
             for share in (50, 90):
                 name = f"words/linear-c{strength:g}-seed{seed}-share{share}"
-                folder.save(name, _linear(features, items, strength, seed, share / 100))
+                folder.save(name, fit_linear(features, items, strength, seed, share / 100))
     reduced = TruncatedSVD(256, random_state=0).fit_transform(features)
     reduced = (reduced - reduced.mean(0)) / (reduced.std(0) + 1e-6)
     for seed in range(SEEDS):
         for share in (50, 90):
-            for suffix, scores in _mlp(reduced, items, seed, share / 100):
-                folder.save(f"words/mlp-seed{seed}-share{share}{suffix}", scores)
+            for suffix, head in train_mlp(reduced, items, MlpRecipe(seed, share / 100)):
+                folder.save(f"words/mlp-seed{seed}-share{share}{suffix}", score_features(head, reduced))
 
 
-def _training_pairs(items: Sequence[Item], seed: int, share: float) -> tuple[np.ndarray, np.ndarray]:
+def training_pairs(items: Sequence[Item], seed: int, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the indices of right and wrong completions of a random part of the groups."""
     rng = random.Random(seed)
     groups = sorted({item.group for item in items})
@@ -289,11 +314,11 @@ def _training_pairs(items: Sequence[Item], seed: int, share: float) -> tuple[np.
     return np.array(right), np.array(wrong)
 
 
-def _linear(features: Any, items: Sequence[Item], strength: float, seed: int, share: float) -> np.ndarray:
+def fit_linear(features: Any, items: Sequence[Item], strength: float, seed: int, share: float) -> np.ndarray:
     """Fit a linear reward (Bradley and Terry) by logistic regression; return the score of each completion."""
     from sklearn.linear_model import LogisticRegression
 
-    right, wrong = _training_pairs(items, seed, share)
+    right, wrong = training_pairs(items, seed, share)
     signs = np.tile([1, -1], len(right) // 2 + 1)[: len(right)]
     differences = features[right] - features[wrong]
     signed = (
@@ -306,30 +331,29 @@ def _linear(features: Any, items: Sequence[Item], strength: float, seed: int, sh
     return np.asarray(features @ model.coef_[0]).ravel()
 
 
-def _head_models(items: Sequence[Item], completions: Sequence[Completion], encoder: Path, folder: ScoreFolder) -> None:
-    """Train linear and MLP heads on the features of a sentence encoder."""
-    features = _encoder_features(completions, encoder, folder.folder / "features.npz")
-    for name, values in features.items():
-        scaled = (values - values.mean(0)) / (values.std(0) + 1e-6)
-        for seed in range(SEEDS):
-            for share in (50, 90):
-                run = f"heads/{name}-mlp-seed{seed}-share{share}"
-                for suffix, scores in _mlp(scaled, items, seed, share / 100):
-                    folder.save(run + suffix, scores)
-                linear = _linear(scaled, items, 0.01, seed, share / 100)
-                folder.save(f"heads/{name}-linear-seed{seed}-share{share}", linear)
-        print(f"features={name}", flush=True)
+@dataclass(frozen=True)
+class MlpRecipe:
+    """A recipe of an MLP."""
+
+    seed: int
+    share: float
+    """Share of the groups of core that it is trained on."""
+    width: int = 128
+    rate: float = 1e-3
+    epochs: int = 12
 
 
-def _mlp(features: np.ndarray, items: Sequence[Item], seed: int, share: float) -> Iterator[tuple[str, np.ndarray]]:
-    """Train an MLP; yield the scores of two checkpoints and of the end, with the suffix of their names."""
-    torch.manual_seed(seed)
-    right, wrong = _training_pairs(items, 0, share)  # seeds of one recipe see the same data
+def train_mlp(
+    features: np.ndarray, items: Sequence[Item], recipe: MlpRecipe
+) -> Iterator[tuple[str, torch.nn.Sequential]]:
+    """Train an MLP; yield it at two checkpoints and at the end, with the suffix of its name."""
+    torch.manual_seed(recipe.seed)
+    right, wrong = training_pairs(items, 0, recipe.share)  # seeds of one recipe see the same data
     values = torch.tensor(features, dtype=torch.float32)
-    head = torch.nn.Sequential(torch.nn.Linear(values.shape[1], 128), torch.nn.GELU(), torch.nn.Linear(128, 1))
-    optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.05)
-    epochs, chance = 12, np.random.default_rng(seed)
-    for epoch in range(1, epochs + 1):
+    head = make_mlp(values.shape[1], recipe.width)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=recipe.rate, weight_decay=0.05)
+    chance = np.random.default_rng(recipe.seed)
+    for epoch in range(1, recipe.epochs + 1):
         order = chance.permutation(len(right))
         for start in range(0, len(order), 64):
             picked = order[start : start + 64]
@@ -338,40 +362,17 @@ def _mlp(features: np.ndarray, items: Sequence[Item], seed: int, share: float) -
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        if epoch in (6, 9, epochs):
-            with torch.no_grad():
-                yield "" if epoch == epochs else f"-step{epoch}", head(values)[:, 0].numpy().copy()
+        if epoch in (recipe.epochs // 2, 3 * recipe.epochs // 4, recipe.epochs):
+            yield "" if epoch == recipe.epochs else f"-step{epoch}", head
+
+
+def make_mlp(inputs: int, width: int) -> torch.nn.Sequential:
+    """Return an untrained MLP with one output."""
+    return torch.nn.Sequential(torch.nn.Linear(inputs, width), torch.nn.GELU(), torch.nn.Linear(width, 1))
 
 
 @torch.no_grad()
-def _encoder_features(completions: Sequence[Completion], encoder: Path, cache: Path) -> Features:
-    """Return features of each prompt with its completion by layer: the mean over tokens, [completions, width]."""
-    if cache.exists():
-        return dict(np.load(cache))
-    from transformers import AutoModel, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(encoder, truncation_side="left")
-    model = AutoModel.from_pretrained(encoder).eval()
-    texts = []
-    for item, n in completions:
-        prompt = "\n".join(str(turn["content"]) for turn in item.prompt)
-        texts.append(f"{prompt}\n\n{item.completions[n][-1]['content']}")
-    order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
-    features = {
-        f"mean{layer}": np.empty((len(texts), model.config.hidden_size), np.float32) for layer in ENCODER_LAYERS
-    }
-    started = time.monotonic()
-    for start in range(0, len(order), 32):
-        picked = order[start : start + 32]
-        batch = tokenizer(
-            [texts[n] for n in picked], padding=True, truncation=True, max_length=LONGEST, return_tensors="pt"
-        )
-        states = model(**batch, output_hidden_states=True).hidden_states
-        mask = batch["attention_mask"][..., None].float()
-        for layer in ENCODER_LAYERS:
-            features[f"mean{layer}"][picked] = ((states[layer] * mask).sum(1) / mask.sum(1)).numpy()
-        if start % 640 == 0:
-            remaining = (time.monotonic() - started) / (start + 32) * (len(order) - start - 32)
-            print(f"encoded={start + len(picked)}/{len(order)} eta={remaining:.0f}s", flush=True)
-    np.savez(cache, **features)
-    return features
+def score_features(head: torch.nn.Module, features: np.ndarray) -> np.ndarray:
+    """Return the score of each row of features."""
+    scores: np.ndarray = head(torch.tensor(features, dtype=torch.float32))[:, 0].numpy().copy()
+    return scores

@@ -219,6 +219,9 @@ def verify_result_command(
     model: Annotated[TextOption, flag(MODEL, "model", "With --rerun: Hub id or folder of the model")] = None,
     no_fresh: Annotated[bool, flag(MODEL, "no_fresh", "With --rerun: do not score freshly generated mirrors")] = False,
     record: Annotated[bool, flag(STORE, "record", "With --rerun: record the badge or the failure in --store")] = False,
+    own_rank: Annotated[
+        bool, flag(STORE, "own_rank", "With --record, after a review: rank it although it is like an earlier model")
+    ] = False,
     merge: Annotated[
         bool, flag(STORE, "merge", "If a pull request passes: add its result, close it, and update the index")
     ] = False,
@@ -246,6 +249,8 @@ def verify_result_command(
 
     if record and not (rerun and store):
         raise InputError("--record needs a re-run and a store: pass --rerun and --store too.")
+    if own_rank and not record:
+        raise InputError("--own_rank needs --record.")
     if rerun and not model:
         raise InputError("--rerun needs the model: pass --model.")
     source = review.SubmissionSource(result, store, dataset, protocol)
@@ -265,5 +270,5 @@ def verify_result_command(
     elif comment:
         echo(f"commented={'yes' if pull_state.announce_verdict(source.pull_request, reviewed.findings) else 'no'}")
     if record and store and rescored and (is_accepted or not rescored.agreement.agrees):
-        echo(f"recorded={review.record_verdict(reviewed, rescored, store)}")
+        echo(f"recorded={review.record_verdict(reviewed, rescored, store, own_rank)}")
     raise typer.Exit(0 if is_accepted else CODES[verdict])

@@ -26,7 +26,10 @@ MOST_ROWS = 8
 """Rows that are recomputed in one refresh."""
 LEADING = 4
 """How many of them are the leading ones; the others are chosen at random."""
-STATED = ("model", "model_type", "suite", "revision", "ids", "metric", "badge", "parameters", "license", "command")
+STATED = (
+    *("model", "model_type", "suite", "revision", "ids", "metric", "badge", "alike"),
+    *("parameters", "license", "command"),
+)
 """Fields of a row that must be equal."""
 FIGURES = ("sections", "subsets", "gap", "turns", "biases", "breakdowns")
 """Fields with several figures, whose values must be equal up to rounding."""

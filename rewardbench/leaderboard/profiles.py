@@ -7,6 +7,7 @@ of an item's first completion minus those of the others) contain what a model pr
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,6 +49,14 @@ class ScoreLayout:
         return np.array([item.has_preference for item in self.items], dtype=bool)
 
     @cached_property
+    def digest(self) -> str:
+        """Hash of what the order of contrasts and decisions depends on: items, completions and sections."""
+        lines: list[str] = []
+        for item, section in zip(self.items, self.section_of, strict=True):
+            lines.append(f"{item.id}\t{len(item.completions)}\t{item.num_correct}\t{self.sections[section]}")
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @cached_property
     def contrast_item(self) -> np.ndarray:
         """Index of the item of each contrast: [contrasts]."""
         return np.delete(self.item_of, self.starts)
@@ -76,9 +85,12 @@ def values_of(scored: ModelScores, layout: ScoreLayout) -> np.ndarray:
         scores = by_id.get(item.id, ())
         count = len(item.completions)
         values += scores if len(scores) == count else [np.nan] * count
-    array = np.array(values, dtype=np.float64)
-    array[~np.isfinite(array)] = np.nan
-    return np.clip(array, -LARGEST, LARGEST)
+    return bounded_values(np.array(values, dtype=np.float64))
+
+
+def bounded_values(values: np.ndarray) -> np.ndarray:
+    """Return scores that are cut off at a large number, and NaN where they are not finite: [completions]."""
+    return np.clip(np.where(np.isfinite(values), values, np.nan), -LARGEST, LARGEST)
 
 
 @dataclass(frozen=True)

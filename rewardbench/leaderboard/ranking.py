@@ -13,8 +13,8 @@ from rewardbench.leaderboard.types import Credits, LeaderboardRow
 def rank_rows(rows: Sequence[LeaderboardRow], credits: Mapping[str, Credits]) -> list[LeaderboardRow]:
     """Return rows with their rank ranges.
 
-    Only verified rows that are no baselines have one, among those of the same suite, items and judge protocol. Models
-    are compared by turn accuracy if the suite has any, else by the score.
+    Only verified rows that are no baselines, and not alike to an earlier model, have one, among those of the same
+    suite, items and judge protocol. Models are compared by turn accuracy if the suite has any, else by the score.
 
     Args:
         rows: the rows.
@@ -22,7 +22,7 @@ def rank_rows(rows: Sequence[LeaderboardRow], credits: Mapping[str, Credits]) ->
     """
     groups: dict[tuple[str, str, str], list[LeaderboardRow]] = defaultdict(list)
     for row in rows:
-        if row.is_verified and row.ids and not row.is_baseline:
+        if row.is_ranked and row.ids:
             groups[row.suite, row.protocol, row.ids].append(row)
     ranges: dict[str, tuple[int, int]] = {}
     for group in groups.values():

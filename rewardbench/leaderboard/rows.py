@@ -33,7 +33,7 @@ from rewardbench.results.judges import judge_of
 from rewardbench.results.schema import StatedDifference, StatedFigure
 from rewardbench.results.scored import ModelScores, hash_of_ids, read_scored
 from rewardbench.store.base import Store
-from rewardbench.store.verdicts import GAP, check_verdict, read_verdict
+from rewardbench.store.verdicts import ALIKE, GAP, check_verdict, read_verdict
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
 from rewardbench.types import Estimate, Item, Suite
@@ -80,8 +80,11 @@ def compute_row(store: Store, key: str, mark: str) -> tuple[LeaderboardRow, Cred
 
 
 def _with_verdict(row: LeaderboardRow, verdict: JsonObject) -> LeaderboardRow:
-    """Return a verified row with what its verdict states: who checked it, and the gap that was measured."""
-    row = replace(row, checked_by=stated.plain_name(verdict.get("by")))
+    """Return a verified row with what its verdict states: who checked it, which models it is like, and the gap."""
+    names = verdict.get(ALIKE)
+    alike = ", ".join(filter(None, map(stated.plain_name, names))) if isinstance(names, list) else ""
+    note = f"{row.note} Its scores may be made from those of {alike}, so it has no rank of its own.".strip()
+    row = replace(row, checked_by=stated.plain_name(verdict.get("by")), alike=alike, note=note if alike else row.note)
     gap = _read_figures(verdict, GAP, [])
     return replace(row, gap=gap, gap_source=MEASURED) if gap else row
 

@@ -68,10 +68,12 @@ class LeaderboardRow:
     rank_range: tuple[int, int] | None = None
     """Best and worst rank among the verified models of the same items, as `stats.rank_ranges` computes them.
 
-    None for baselines and for rows that are not verified.
+    None for baselines, for rows that are not verified, and for those that are alike to an earlier model.
     """
     base_model: str = ""
     """Hub id of the model from which it was trained, as stated; empty if unknown."""
+    alike: str = ""
+    """Names of earlier models that the scores may be made from, as the verdict states; empty if there are none."""
     checked_by: str = ""
     """Who ran the model again to verify the scores; empty if they are not verified, or it is unknown."""
     software: str = ""
@@ -106,6 +108,11 @@ class LeaderboardRow:
     def is_baseline(self) -> bool:
         """Whether it is a baseline, which has no rank."""
         return self.model_type == BASELINE
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether it has a rank if its items are known: verified, no baseline, and not made from another model."""
+        return self.is_verified and not self.is_baseline and not self.alike
 
     @property
     def is_verified(self) -> bool:

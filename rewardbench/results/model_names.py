@@ -1,4 +1,4 @@
-"""Read what the name of a model states: its size, and the training run whose checkpoint it is."""
+"""Read what the name of a model states: its owner, its size, and the training run whose checkpoint it is."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ _BILLIONS = re.compile(
 Not the active parameters of a mixture of experts (A3B, 17B-16E)."""
 _MILLIONS = re.compile(rf"{_START}(?P<number>\d{{2,4}})m(?![A-Za-z0-9]|{_DATA})", re.IGNORECASE)
 """A whole number of millions; a decimal, as in `nectar-3.8m`, is usually a number of training samples."""
+
+
+def owner_of(model: str) -> str:
+    """Return the organization or user in the name of a model; empty if the name has none.
+
+    >>> owner_of("lab/model-7b"), owner_of("model-7b")
+    ('lab', '')
+    """
+    owner, slash, _ = model.partition("/")
+    return owner if slash else ""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -26,6 +28,7 @@ from rewardbench.results.types import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -35,6 +38,8 @@ MOST_UNPACKED = 256 * 2**20
 """Maximum size of a table in memory, as its metadata states and as it is read."""
 MOST_ROWS = 250_000
 MOST_VALUES = 4_000_000
+MOST_SCORED = 20_000
+"""Maximum number of rows that are read as arrays, at once."""
 MOST_LINES_BYTES = 8 * MOST_BYTES
 """Maximum size of a JSONL file of rows, which contains texts too."""
 LONGEST_LINE = 16 * 2**20
@@ -190,6 +195,50 @@ def _read_batches(path: Path, file: pq.ParquetFile, columns: Sequence[str]) -> l
         size.add(plain.num_rows, values, plain.nbytes)
         rows += plain.to_pylist()
     return rows
+
+
+@dataclass(frozen=True)
+class ScoreColumns:
+    """The scores of a table, as arrays."""
+
+    ids: tuple[str | None, ...]
+    """Ids of the items: [items]."""
+    num_correct: np.ndarray
+    """Number of right completions of each item: [items]."""
+    counts: np.ndarray
+    """Number of completions of each item: [items]."""
+    scores: np.ndarray
+    """Scores of the completions of all items: [completions]; NaN if unknown."""
+
+
+def read_score_columns(path: Path) -> ScoreColumns | None:
+    """Read the scores of a table of this version, without its other columns; None if it is no such table.
+
+    Raises:
+        InputError: if it exceeds a limit.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = pa.schema([table_schema().field(name) for name in ("id", "num_correct", "scores")])
+    try:
+        _check_limit(path, path.stat().st_size, MOST_BYTES)
+        file = pq.ParquetFile(path)
+        if any(name not in file.schema_arrow.names for name in wanted.names):
+            return None
+        _check_metadata(path, file.metadata)
+        if file.metadata.num_rows > MOST_SCORED:
+            return None
+        table = file.read(columns=wanted.names, use_threads=False).select(wanted.names).cast(wanted).combine_chunks()
+    except (OSError, pa.ArrowException):
+        return None
+    if table["num_correct"].null_count or table["scores"].null_count:
+        return None
+    lists = table["scores"].combine_chunks()
+    scores = lists.flatten().fill_null(math.nan).to_numpy(zero_copy_only=False)
+    counts = np.diff(lists.offsets.to_numpy())
+    return ScoreColumns(tuple(table["id"].to_pylist()), table["num_correct"].to_numpy(), counts, scores)
 
 
 class RowsSize:

@@ -17,6 +17,8 @@ VERIFIED, FAILED = "verified", "failed"
 SUMMARY_HASH = "summary_sha256"
 GAP = "gap"
 """Field of a verdict with the gap that the maintainers measured: estimates of `metrics.gap`, or none."""
+ALIKE = "alike"
+"""Field of a verdict with the names of earlier models that the scores may be made from, or none."""
 
 
 def summary_hash(summary: JsonObject) -> str:

@@ -1,7 +1,12 @@
 """Test sketches: what they keep, when they are computed again, and which stored models they choose."""
 
+import json
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from repository import ROOT
 from submissions import result
 
 from rewardbench import results
@@ -69,6 +74,52 @@ def test_sketch_keeps_decisions_and_nearly_all_of_the_contrasts():
     assert np.corrcoef(stored.contrasts([0])[0], profile.contrasts)[0, 1] > 0.9998
     assert (stored.right_counts == (profile.decisions > 0)).all()
     assert stored.nbytes < 4300
+
+
+def change_table(path, column, change):
+    """Replace the values of a column of a table, and the hash in its summary."""
+    place = results.table_path(path)
+    stored = pq.read_table(place)
+    field = stored.schema.field(column)
+    values = pa.array(change(stored[column].to_pylist()), type=field.type)
+    pq.write_table(stored.set_column(stored.schema.get_field_index(column), field, values), place)
+    record = json.loads(path.read_bytes()) | {results.OUTPUTS_HASH: results.sha256_of(place)}
+    path.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "is_fast"),
+    [
+        ("scores", lambda rows: rows, True),
+        ("scores", lambda rows: [[None, float("inf")], *rows[1:]], True),
+        ("scores", lambda rows: [[*rows[0], 1.0], *rows[1:]], False),
+        ("scores", lambda rows: [None, *rows[1:]], False),
+        ("id", lambda rows: ["of-no-item", *rows[1:]], False),
+        ("id", lambda rows: [None, *rows[1:]], False),
+        ("num_correct", lambda rows: [2, *rows[1:]], False),
+    ],
+)
+def test_scores_that_are_read_as_arrays_have_the_same_sketch(tmp_path, column, change, is_fast):
+    folder = LocalStore(tmp_path / "store")
+    summary, content = (ROOT / "leaderboard/demo/demo" / f"bert-64.{end}" for end in ("json", "parquet"))
+    folder.add([(json.loads(summary.read_bytes()), content.read_bytes())])
+    (row,) = refresh(folder).rows
+    path = folder.path(row.key)
+    change_table(path, column, change)
+    profile = sketches._read_profile(path, row)
+    assert (profile is not None) == is_fast
+    if profile:
+        parsed = sketches._parse_profile(path, row)
+        assert (sketch_of(profile), profile.layout.digest) == (sketch_of(parsed), parsed.layout.digest)
+
+
+def test_table_that_is_not_that_of_its_summary_has_no_sketch(tmp_path):
+    folder = LocalStore(tmp_path / "store")
+    summary, content = (ROOT / "leaderboard/demo/demo" / f"bert-64.{end}" for end in ("json", "parquet"))
+    folder.add([(json.loads(summary.read_bytes()), content.read_bytes())])
+    (row,) = refresh(folder).rows
+    results.table_path(folder.path(row.key)).write_bytes(b"PAR1")
+    assert sketches._compute(folder, row) is None
 
 
 def test_sources_are_among_the_nearest_of_three_hundred():

@@ -153,7 +153,9 @@ def _judge_details(row: LeaderboardRow) -> dict[str, str]:
 
 def _explain_no_rank(row: LeaderboardRow) -> str:
     """Return why a row has no rank."""
-    return "none (a baseline)" if row.is_baseline else "none (not verified)"
+    if row.is_baseline:
+        return "none (a baseline)"
+    return f"that of {row.alike}" if row.alike else "none (not verified)"
 
 
 def _items(library: Library, row: LeaderboardRow, query: Mapping[str, str]) -> Markup:

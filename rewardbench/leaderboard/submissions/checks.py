@@ -39,6 +39,8 @@ class ReviewFinding:
     message: str
     until_rerun: bool = False
     """Whether a re-run that agrees resolves it."""
+    alike: tuple[str, ...] = ()
+    """Models that are ranked with the submission, and that its scores may be made from."""
 
 
 def check(
@@ -311,28 +313,38 @@ def _find_copies(
 ) -> Iterator[ReviewFinding]:
     """Yield which models the scores may be made from, and which have the same name or fingerprint.
 
-    A likeness that a stated relation explains, such as that of two quantisations, is noted but not flagged.
+    A likeness that a stated relation explains, such as that of two quantisations, is noted but not flagged. Both
+    kinds of findings name the models, since the submission has no rank of its own then.
     """
     stated = manifest.fingerprint if isinstance(manifest.fingerprint, dict) else {}
     fingerprint, members = manifest.fingerprint_sha256, stated.get("members")
     likenesses = find_likeness(scored, suite, others, members if isinstance(members, list) else (), difficulty)
-    alike = {name for likeness in likenesses for name in likeness.names}
+    names = {name for likeness in likenesses for name in likeness.names}
+    ranked = {other.model for other in others if _is_ranked_with(scored, other)} & names
     same: set[str] = set()
     for other in others:
+        alike = tuple({other.model} & ranked)
         if fingerprint and fingerprint == other.fingerprint:
-            difference = "and the same scores" if other.model in alike else "but other scores"
+            difference = "and the same scores" if other.model in names else "but other scores"
             same.add(other.model)
-            yield ReviewFinding(
-                "flagged", f"it has the fingerprint of {other.model}, which is in the store, {difference}"
-            )
+            message = f"it has the fingerprint of {other.model}, which is in the store, {difference}"
+            yield ReviewFinding("flagged", message, alike=alike)
         elif other.model == scored.model and other.protocol == scored.protocol:
             same.add(other.model)
-            yield ReviewFinding("flagged", f"the store has another model named {other.model}")
+            yield ReviewFinding("flagged", f"the store has another model named {other.model}", alike=alike)
     for likeness in likenesses:
+        sources = tuple(name for name in likeness.names if name in ranked)
         if likeness.relation:
-            yield ReviewFinding("noted", f"{likeness.sentence}, {likeness.relation}")
+            effect = ": it has no rank of its own" if sources else ""
+            yield ReviewFinding("noted", f"{likeness.sentence}, {likeness.relation}{effect}", alike=sources)
         elif not set(likeness.names) <= same:
-            yield ReviewFinding("flagged", likeness.sentence)
+            yield ReviewFinding("flagged", likeness.sentence, alike=sources)
+
+
+def _is_ranked_with(scored: ModelScores, other: ModelScores) -> bool:
+    """Return True if two results are of the same items and judge protocol, so that their ranks depend on each other."""
+    first, second = scored.suite, other.suite
+    return (first.name, first.revision, scored.protocol) == (second.name, second.revision, other.protocol)
 
 
 def _check_consistency(summary: SubmittedSummary, scored: ModelScores, suite: Suite) -> Iterator[ReviewFinding]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rewardbench.leaderboard.profiles import Profile, layout_of, profile_of
 from rewardbench.leaderboard.sketches import SketchTable, sketch_of
 from rewardbench.leaderboard.submissions.mixtures import copied_sections, find_mixture, find_vote
 from rewardbench.leaderboard.submissions.nearest import nearest_models
-from rewardbench.leaderboard.submissions.relations import stated_relation
 from rewardbench.leaderboard.submissions.similarity import (
     ALIKE,
     FEWEST,
@@ -23,11 +22,14 @@ from rewardbench.leaderboard.submissions.similarity import (
     difficulty_of,
     resemble,
 )
+from rewardbench.results.model_names import owner_of
 from rewardbench.results.scored import ModelScores
 from rewardbench.types import Suite
 
 MOST_EXACT = 80
 """Maximum number of results that are all compared exactly."""
+MOST_UNRELATED = 0.2
+"""Maximum share of unrelated models in a mixture that a stated relation explains."""
 SIGNIFICANT = 0.001
 """Maximum p-value at which gained decisions are more than lost ones."""
 
@@ -43,7 +45,7 @@ class Likeness:
     is_gain: bool = False
     """Whether decisions were gained that noise does not explain: then no relation explains the likeness."""
     relation: str = ""
-    """How the models are related, as the results state; empty if no stated relation explains the likeness."""
+    """How the models are related, as the results state; empty if no relation explains the likeness."""
 
 
 def find_likeness(
@@ -67,21 +69,40 @@ def find_likeness(
     results = list(others)
     profiles = [profile_of(other, layout) for other in results]
     difficulty = difficulty or difficulty_of(profiles, layout)
-    combined: set[str] = set()
-    relations: dict[str, str] = {}
-    for other in results:
-        relations[other.model] = stated_relation(scored, other)
-        if other.fingerprint and other.fingerprint in members:
-            combined.add(other.model)
+    likenesses = likenesses_of(target, _nearest(target, profiles), difficulty)
+    alike = {name for likeness in likenesses for name in likeness.names}
+    relations = {other.model: stated_relation(scored, other, alike) for other in results}
+    combined = {other.model for other in results if other.fingerprint and other.fingerprint in members}
     explained: list[Likeness] = []
-    for likeness in likenesses_of(target, _nearest(target, profiles), difficulty):
+    for likeness in likenesses:
         relation = relations.get(likeness.names[0], "")
         if set(likeness.names) <= combined:
             relation = "which its manifest states as members"
-        elif related_share(likeness, [name for name, text in relations.items() if text]) < 0.5:
+        elif related_share(likeness, [name for name, text in relations.items() if text]) < 1 - MOST_UNRELATED:
             relation = ""
         explained.append(replace(likeness, relation="" if likeness.is_gain else relation))
     return explained
+
+
+def stated_relation(scored: ModelScores, other: ModelScores, alike: Collection[str] = ()) -> str:
+    """Return the relation that explains why two results are alike; empty if there is none.
+
+    A relation needs no proof, since a result that is alike to an earlier one has no rank of its own. It names that
+    model: a base model that both were trained from explains nothing, unless the result is alike to the base model too.
+
+    Args:
+        scored: a result.
+        other: an earlier result.
+        alike: names of all models that the result is alike to.
+    """
+    owner, base = owner_of(scored.model).casefold(), scored.base_model.casefold()
+    if owner and owner == owner_of(other.model).casefold():
+        return "a model of the same organization"
+    if base and base == other.model.casefold():
+        return "which it states as its base model"
+    if base and base == other.base_model.casefold() and base in {name.casefold() for name in alike}:
+        return f"which is made from {other.base_model} as well"
+    return ""
 
 
 def related_share(likeness: Likeness, related: Iterable[str]) -> float:

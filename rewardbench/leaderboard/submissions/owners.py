@@ -7,18 +7,9 @@ from collections.abc import Iterable, Iterator
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions.checks import ReviewFinding, are_lookalikes
 from rewardbench.leaderboard.submissions.fields import BASELINE_NAMES
+from rewardbench.results.model_names import owner_of
 from rewardbench.store.accounts import HubAccount, read_members
 from rewardbench.store.pull_requests import read_pull_request
-
-
-def owner_of(model: str) -> str:
-    """Return the organization or user in the name of a model; empty if the name has none.
-
-    >>> owner_of("lab/model-7b"), owner_of("model-7b")
-    ('lab', '')
-    """
-    owner, slash, _ = model.partition("/")
-    return owner if slash else ""
 
 
 def check_account(model: str, account: HubAccount) -> None:

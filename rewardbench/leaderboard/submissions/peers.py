@@ -71,7 +71,8 @@ class Peers:
         """Yield the results of a suite that the submission may be made from, chosen by their sketches.
 
         Those of the same name or fingerprint are among them, and some of other items, such as an earlier revision. If
-        the submission is in the store already, results that were added later are left out.
+        the submission is in the store already, results that were added later are left out unless they have a rank,
+        since dates are stated by submitters. So are results that were found to be made from the submission.
 
         Args:
             suite: suite of the submission.
@@ -79,7 +80,7 @@ class Peers:
         """
         rows: dict[str, LeaderboardRow] = {}
         for row in self.board.of(suite.name):
-            if row.ids and row is not self.stored_row and not self._is_later(row):
+            if row.ids and row is not self.stored_row and not self._is_derived(row):
                 rows[row.key] = row
         for key in self._nearest(rows, suite, report):
             with suppress(InputError):  # a damaged result must not block submissions
@@ -172,6 +173,12 @@ class Peers:
             return "that result cannot be read"
         suffix = f" and {len(names) - MOST_FIELDS} more" if len(names) > MOST_FIELDS else ""
         return f"changes: {', '.join(names[:MOST_FIELDS])}{suffix}"
+
+    def _is_derived(self, row: LeaderboardRow) -> bool:
+        """Return True if a result may be made from the submission, by its verdict or because it was added later."""
+        if self.summary["model"] in row.alike.split(", "):
+            return True
+        return not row.is_ranked and self._is_later(row)
 
     def _is_later(self, row: LeaderboardRow) -> bool:
         """Return True if the submission is in the store, and a row was added later.

@@ -38,7 +38,7 @@ from rewardbench.store import HUB, open_store
 from rewardbench.store.base import Store
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import INDEX, keys_of
-from rewardbench.store.verdicts import GAP, make_verdict, summary_hash, verdict_name
+from rewardbench.store.verdicts import ALIKE, GAP, make_verdict, summary_hash, verdict_name
 from rewardbench.suites import load_known, load_suite
 from rewardbench.types import Estimate, Suite
 
@@ -76,6 +76,11 @@ class Review:
     def verdict(self) -> str:
         """One of passed, flagged and refused."""
         return verdict_of(self.findings)
+
+    @property
+    def alike(self) -> list[str]:
+        """Names of the ranked models that the scores may be made from, sorted."""
+        return sorted({name for finding in self.findings for name in finding.alike})
 
 
 @dataclass(frozen=True)
@@ -279,15 +284,17 @@ def rerun_figures(rerun: Rerun) -> dict[str, object]:
     }
 
 
-def record_verdict(review: Review, rerun: Rerun, location: str) -> str:
+def record_verdict(review: Review, rerun: Rerun, location: str, own_rank: bool = False) -> str:
     """Store the verdict of a re-run on a stored result, and return the name of its file.
 
-    A verdict applies to exactly this summary and these scores. A failed re-run replaces an earlier badge.
+    A verdict applies to exactly this summary and these scores. A failed re-run replaces an earlier badge. A result
+    whose scores may be made from those of earlier models has no rank of its own.
 
     Args:
         review: the review of the result.
         rerun: the re-run.
         location: the store.
+        own_rank: the result has a rank of its own all the same: a maintainer has found that its model is another one.
 
     Raises:
         InputError: if the store does not have the result.
@@ -305,6 +312,7 @@ def record_verdict(review: Review, rerun: Rerun, location: str) -> str:
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
         GAP: [asdict(estimate) for estimate in rerun.gap],
+        ALIKE: [] if own_rank else review.alike,
     }
     for name, value in rerun_figures(rerun).items():
         details[name] = str(value)

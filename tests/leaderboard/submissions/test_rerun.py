@@ -241,6 +241,53 @@ def test_failed_rerun_is_recorded_and_removes_the_badge(scored_twice, wrong, cap
     assert (row.badge, "did not reproduce these scores" in row.note) == ("recomputed", True)
 
 
+def add_copy(name, base, date):
+    """Add the scored result under another name, with a stated base model and date, as that of another device."""
+    from rewardbench.models.fingerprint import digest
+
+    summary = json.loads(Path("results/tiny-rm.json").read_bytes()) | {"model": name, "date": date}
+    manifest = summary["manifest"]
+    manifest["fingerprint"]["device"] = name
+    manifest["fingerprint_sha256"] = digest(manifest["fingerprint"])
+    manifest["model"] = {**(manifest.get("model") or {}), "base_model": base}
+    path = Path("results", f"{name}.json")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(summary))
+    path.with_name(f"{path.stem}_outputs.jsonl").write_bytes(Path("results/tiny-rm_outputs.jsonl").read_bytes())
+    return str(path)
+
+
+def row_of(name):
+    return next(row for row in refresh(LocalStore("results")).rows if row.model == name)
+
+
+def test_copy_that_states_its_source_is_verified_without_a_rank_of_its_own(scored_twice, capsys):
+    assert ask(capsys, "--store", "results", "--record")[0] == 0
+    assert row_of("tiny-rm").rank_range == (1, 1)
+    path = add_copy("thief/rm", "tiny-rm", "2024-01-02")  # an earlier date than the original's: it is not believed
+    code, values, out = ask(capsys, "--store", "results", "--record", path=path)
+    assert (code, values["verdict"], values["rerun_agrees"]) == (0, "passed", "yes"), out
+    assert "noted: its scores are those of tiny-rm plus noise" in out
+    row = row_of("thief/rm")
+    assert (row.badge, row.alike, row.rank_range) == ("verified", "tiny-rm", None)
+    assert row.note.endswith("Its scores may be made from those of tiny-rm, so it has no rank of its own.")
+    assert row_of("tiny-rm").rank_range == (1, 1)
+    code, _, out = ask(capsys, "--store", "results", "--record")  # the copy does not taint the original
+    assert (code, "thief" in out, row_of("tiny-rm").rank_range) == (0, False, (1, 1)), out
+    assert ask(capsys, "--store", "results", "--record", "--own_rank", path=path)[0] == 0
+    assert (row_of("thief/rm").rank_range, row_of("thief/rm").note) == ((1, 2), "")
+
+
+def test_flagged_copy_has_no_rank_of_its_own_even_if_it_is_accepted(scored_twice, capsys):
+    assert ask(capsys, "--store", "results", "--record")[0] == 0
+    path = add_copy("thief/rm", "meta/base", "2024-01-02")
+    code, values, _ = ask(capsys, "--store", "results", "--record", path=path)
+    assert (code, values["verdict"], "recorded" in values) == (3, "flagged", False)
+    code, values, _ = ask(capsys, "--store", "results", "--record", "--replace", path=path)
+    assert (code, values["recorded"]) == (0, "verdicts/thief/rm.json")
+    assert (row_of("thief/rm").badge, row_of("thief/rm").rank_range) == ("verified", None)
+
+
 @pytest.mark.parametrize("name", ["index", "README", "Verdicts", "index.v2", "con", "Aux.final", "LPT1"])
 def test_reserved_name_is_rejected_before_scoring(scored_twice, capsys, name):
     import shutil

@@ -138,7 +138,7 @@ def test_copy_under_another_name_is_flagged_on_submission(scored, tmp_path, caps
 
 def test_original_is_not_flagged_for_a_later_copy(scored, tmp_path, capsys):
     store = LocalStore(tmp_path / "store")
-    for name, fingerprint in (("org/one", "1"), ("org/two", "2")):
+    for name, fingerprint in (("org/one", "1"), ("lab/two", "2")):
         summary, table, _ = pack_submission(scored, name)
         model_fingerprint = {"kind": "baseline/random", "seed": 0, "run": fingerprint}
         manifest = {
@@ -149,7 +149,7 @@ def test_original_is_not_flagged_for_a_later_copy(scored, tmp_path, capsys):
         store.add([({**summary, "manifest": manifest}, table)])
     code, out, _ = run(capsys, "verify", store.path("org/one"), "--store", store.root)
     assert (code, "findings=0" in out) == (0, True), out
-    code, out, _ = run(capsys, "verify", store.path("org/two"), "--store", store.root)
+    code, out, _ = run(capsys, "verify", store.path("lab/two"), "--store", store.root)
     assert (code, "those of org/one" in out) == (3, True), out
 
 
