@@ -29,7 +29,7 @@ TruncationSide = Literal["left", "right"]
 Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64", "fp16", "bf16", "fp32"]
 DTYPE_NAMES = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
 """Short names of dtypes, as trainers write them; settings hold the long ones."""
-DeviceMap = Literal["auto", "balanced", "balanced_low_0", "sequential"]
+DeviceMap = Literal["auto", "balanced", "balanced_low_0", "sequential", "tensor_parallel"]
 Pairs = Literal["best-worst", "all", "best-of-n"]
 Engine = Literal["local", "ray"]
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from bench_gpu import Part, state_file
-from bench_gpu_sides import SIDES, profile
+from bench_gpu_sides import SIDES, TooSlow, time_limit
 from bench_job import Job, contents, evenly_spaced, is_plain_pair, make_job, without_system_turn
 from bench_models import SIZES, Size, make_models
+from bench_sides import scores_of
 from bench_work import Peak, Work, chunks, count_item, useful_flops
 
 from rewardbench.models.devices import release
@@ -30,6 +32,10 @@ SAMPLE = 8
 """Pairs whose scores are compared with the unbatched forward pass."""
 EXACT = 1e-4
 """Maximum difference between float32 scores."""
+NOISE_PAIRS = 200
+"""Pairs whose scores are compared with those in float32."""
+LONGEST_SHARE = 0.7
+"""Share of the time left that one side may take, with its compilation."""
 SPARE_SECONDS = 15
 """Time that is left for the figures."""
 PEAKS = {
@@ -46,37 +52,29 @@ PEAKS = {
 """Tflop/s of dense bfloat16 and float16 matrix products by the data sheet; the first name in the device's counts."""
 
 
-def run_part(name: str, part: Part, output: Path, dry_run: bool) -> None:
-    """Measure a part, or what is left of it, and store its figures.
+def run_part(name: str, part: Part, output: Path, models: Path, dry_run: bool) -> None:
+    """Measure a part, or what is left of it, and store its figures after each pass.
 
     Args:
         name: Of the part, for its files.
         part: The model, data and time limit.
-        output: Folder of models and passes.
-        dry_run: True for a tiny model in float32 on the CPU. Without a GPU it always is.
+        output: Folder of passes and figures.
+        models: Folder of models.
+        dry_run: True for a tiny model on the CPU.
     """
     deadline = time.monotonic() + part.seconds - SPARE_SECONDS
-    import torch
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    is_simulated = dry_run or not torch.cuda.is_available()
-    path = state_file(output, name)
-    state = read_state(path, is_simulated)
-    rounds = 1 if is_simulated else ROUNDS
+    state = read_state(state_file(output, name), dry_run)
     if state.get("status") == "complete":
         return
-    part = replace(part, size="tiny", dtype="float32", pairs=4) if is_simulated else part
-    job = open_job(part, output, "cpu" if is_simulated else "cuda")
-    peak = Peak(job.device, getattr(torch, part.dtype))
-    measure(job, state, rounds, deadline, path, peak)
-    is_whole = all(len(state["passes"].get(side, ())) >= rounds for side in SIDES)
-    state["status"] = "failed" if state["failures"] else "complete" if is_whole else "partial"
-    state["lines"] = [describe_machine(name, part, job, is_simulated), *describe_sides(name, part, job, state, peak)]
-    for side, reason in state["failures"].items():
-        state["lines"].append({"part": name, "side": side, "failure": json.dumps(reason)})
-    write(state, path)
+    part = replace(part, size="tiny", pairs=4) if dry_run else part
+    job = open_job(part, models, "cpu" if dry_run else "cuda")
+    record = Record(name, part, job, state, state_file(output, name))
+    record.measure(1 if dry_run else ROUNDS, deadline)
+    record.finish()
 
 
 def read_state(path: Path, is_simulated: bool) -> dict[str, Any]:
@@ -89,12 +87,12 @@ def read_state(path: Path, is_simulated: bool) -> dict[str, Any]:
     return state
 
 
-def open_job(part: Part, output: Path, device: str) -> Job:
+def open_job(part: Part, models: Path, device: str) -> Job:
     """Load the part's model, which is made if it is not stored yet, with its pairs of core."""
     items = [without_system_turn(item) for item in load_suite("core").items if is_plain_pair(item)]
     if part.size == "tiny":  # else few pairs are short enough
         items = sorted(items, key=lambda item: sum(map(len, contents([item]))))[: 2 * part.pairs]
-    folder = output / "models" / part.size
+    folder = models / part.size
     if not folder.is_dir():
         unfinished = folder.with_name(f"{part.size}.unfinished")
         make_models(unfinished, part.size, "classifier", contents(items), device, "bfloat16")
@@ -106,37 +104,6 @@ def open_job(part: Part, output: Path, device: str) -> Job:
     return make_job(args, folder, evenly_spaced(items, part.pairs))
 
 
-def measure(job: Job, state: dict[str, Any], rounds: int, deadline: float, path: Path, peak: Peak) -> None:
-    """Run the sides in turn until all have `rounds` passes, or until the next pass would exceed the deadline.
-
-    Args:
-        job: The model and the pairs.
-        state: Passes by side (seconds, memory, scores), and failures by side, which do not stop the other sides.
-        rounds: Passes of each side.
-        deadline: By the monotonic clock.
-        path: Where the state is stored after each pass.
-        peak: Measured in each round.
-    """
-    warm: set[str] = set()
-    for number in range(rounds):
-        for name, open_side in SIDES.items():
-            passes = state["passes"].setdefault(name, [])
-            expected = max((entry["seconds"] for entry in passes), default=0.0)
-            is_late = time.monotonic() + 2 * expected > deadline
-            if len(passes) > number or is_late or name in state["failures"]:
-                continue
-            try:
-                with open_side(job) as side:
-                    if name not in warm:
-                        side.warm_up()
-                        warm.add(name)
-                    passes.append(side.measure())
-            except Exception as error:  # a kernel that does not compile, or too little memory
-                state["failures"][name] = f"{type(error).__name__}: {first_sentence(error)}"
-            write(state, path)
-        peak.measure()
-
-
 def write(state: dict[str, Any], path: Path) -> None:
     """Replace a file by a state, so that a killed process leaves the last one."""
     unfinished = path.with_suffix(".unfinished")
@@ -144,55 +111,148 @@ def write(state: dict[str, Any], path: Path) -> None:
     unfinished.replace(path)
 
 
-def describe_machine(name: str, part: Part, job: Job, is_simulated: bool) -> dict[str, Any]:
-    """Return the figures that all sides of a part share."""
-    import torch
+class Record:
+    """The passes and figures of a part, stored after each pass, so that a part that ends early keeps them.
 
-    model, work = job.parts[0].model, total_work(job)
-    figures = {"part": name, "device": job.device.type, "simulated": int(is_simulated)}
-    if job.device.type == "cuda":
-        figures["gpu"] = torch.cuda.get_device_name(job.device).replace(" ", "_")
+    Args:
+        name: Of the part.
+        part: The model, data and time limit.
+        job: The loaded model and the pairs.
+        state: Passes by side (seconds, memory, scores), failures by side, which do not stop the others, and figures.
+        path: Where the state is stored.
+    """
+
+    def __init__(self, name: str, part: Part, job: Job, state: dict[str, Any], path: Path) -> None:
+        import torch
+
+        self.name, self.part, self.job, self.state, self.path = name, part, job, state, path
+        self.peak = Peak(job.device, getattr(torch, part.dtype))
+        self.peak.measure()
+        self.work = total_work(job)
+        self.expected = [job.parts[0].score_unbatched(request) for request in job.requests[: 2 * SAMPLE]]
+        self.exact: list[float] = []
+        """Scores of the first pairs in float32, if the part has another dtype; measured last."""
+        self.busy: dict[str, float] = {}
+        """Share of a short pass in which the device computes, by side."""
+
+    def measure(self, rounds: int, deadline: float) -> None:
+        """Run the sides in turn until all have `rounds` passes, or until the next pass would exceed the deadline."""
+        warm: set[str] = set()
+        for number in range(rounds):
+            for name, open_side in SIDES.items():
+                passes = self.state["passes"].setdefault(name, [])
+                left = deadline - time.monotonic()
+                is_late = 2 * max((entry["seconds"] for entry in passes), default=0.0) > left
+                if len(passes) > number or is_late or name in self.state["failures"]:
+                    continue
+                with self.told(name, LONGEST_SHARE * left), open_side(self.job) as side:
+                    if name not in warm:
+                        side.warm_up()
+                        warm.add(name)
+                    passes.append(side.measure())
+                self.store("partial")
+            self.peak.measure()
+        for name in self.measured():
+            with self.told("device_busy", deadline - time.monotonic()), SIDES[name](self.job) as side:
+                self.busy[name] = side.busy_share()
+        self.store("partial")
+        if self.part.dtype != "float32":
+            with self.told("bf16_noise", deadline - time.monotonic()):
+                self.job.parts[0].model.float()  # to the end of this process
+                self.exact = scores_of(self.job, NOISE_PAIRS)
+        is_whole = all(len(self.state["passes"].get(side, ())) >= rounds for side in SIDES)
+        self.status = "failed" if self.state["failures"] else "complete" if is_whole else "partial"
+
+    @contextmanager
+    def told(self, name: str, seconds: float) -> Iterator[None]:
+        """Context manager: record a failure or a time-out instead of raising it, so that the others go on."""
+        try:
+            with time_limit(max(1.0, seconds)):
+                yield
+        except (Exception, TooSlow) as error:  # a kernel that does not compile, or too little memory
+            self.state["failures"][name] = f"{type(error).__name__}: {first_sentence(error)}"
+
+    def finish(self) -> None:
+        """Store the figures of all passes."""
+        self.store(self.status)
+
+    def measured(self) -> list[str]:
+        """Return the sides that have a pass, and did not fail."""
+        passes, failures = self.state["passes"], self.state["failures"]
+        return [side for side in passes if passes[side] and side not in failures]
+
+    def store(self, status: str) -> None:
+        """Store the passes and their figures."""
+        lines = [self.describe_machine(), *map(self.describe_side, self.measured())]
+        for side, reason in self.state["failures"].items():
+            lines.append({"part": self.name, "side": side, "failure": json.dumps(reason)})
+        write({**self.state, "lines": lines, "status": status}, self.path)
+
+    def describe_machine(self) -> dict[str, Any]:
+        """Return the figures that all sides share."""
+        import torch
+
+        device = self.job.device
+        figures = {"part": self.name, "device": device.type, "simulated": int(self.state["simulated"])}
+        if device.type == "cuda":
+            figures |= {"gpu": torch.cuda.get_device_name(device).replace(" ", "_"), "cuda": torch.version.cuda}
+        return {
+            **figures,
+            "dtype": self.part.dtype,
+            "parameters": self.job.parts[0].model.num_parameters(),
+            "pairs": len(self.job.items),
+            "tokens": self.work.tokens,
+            "unique_tokens": self.work.unique,
+            "torch": torch.__version__,
+            "peak_tflops": self.peak.flops / 1e12,
+        }
+
+    def describe_side(self, side: str) -> dict[str, Any]:
+        """Return the figures of a side."""
+        passes = self.state["passes"][side]
+        seconds = median(entry["seconds"] for entry in passes)
+        pairs = zip(self.state["passes"].get("padded@8", []), passes, strict=False)  # a part may lack a pass
+        ratios = [before["seconds"] / entry["seconds"] for before, entry in pairs]
+        scores = passes[-1]["scores"]
+        speed = useful_flops(self.work, self.job.parts[0].model) / seconds
+        line = {"part": self.name, "side": side, "seconds": seconds, "passes": len(passes)}
+        line |= {"tokens_per_second": round(self.work.tokens / seconds), "share_of_peak": speed / self.peak.flops}
+        data_sheet = known_peak(self.job.device, self.part.dtype)
+        if data_sheet:
+            line["share_of_data_sheet"] = speed / data_sheet
+        line |= {"memory_gb": max(entry["memory"] for entry in passes) / 1e9}
+        line |= {"ratio": median(ratios) if ratios else float("nan")}
+        line["max_abs_diff"] = max(differences(scores, self.expected))
+        if self.part.dtype == "float32":
+            line["scores_agree"] = "yes" if line["max_abs_diff"] <= EXACT else "no"
+        if self.exact:
+            line |= describe_noise(scores, self.exact)
+        if side in self.busy:
+            line["device_busy"] = self.busy[side]
+        return line
+
+
+def describe_noise(scores: Sequence[float], exact: Sequence[float]) -> dict[str, Any]:
+    """Return how scores of pairs differ from those in float32, and how many pairs have another preferred response.
+
+    >>> describe_noise([1.0, 0.5, 2.0, 2.5], [1.0, 0.75, 2.5, 2.0])
+    {'bf16_pairs': 2, 'bf16_max_diff': 0.5, 'bf16_median_diff': 0.375, 'decisions_changed': 1}
+    """
+    noise = differences(scores, exact)
+    changed = 0
+    for (chosen, rejected), (exact_chosen, exact_rejected) in zip(chunks(scores, 2), chunks(exact, 2), strict=False):
+        changed += (chosen > rejected) != (exact_chosen > exact_rejected)
     return {
-        **figures,
-        "dtype": part.dtype,
-        "parameters": model.num_parameters(),
-        "pairs": len(job.items),
-        "tokens": work.tokens,
-        "unique_tokens": work.unique,
-        "torch": torch.__version__,
+        "bf16_pairs": len(exact) // 2,
+        "bf16_max_diff": max(noise),
+        "bf16_median_diff": median(noise),
+        "decisions_changed": changed,
     }
 
 
-def describe_sides(name: str, part: Part, job: Job, state: dict[str, Any], peak: Peak) -> list[dict[str, Any]]:
-    """Return the figures of each side that has a pass."""
-    expected = [job.parts[0].score_unbatched(request) for request in job.requests[: 2 * SAMPLE]]
-    work = total_work(job)
-    flops = useful_flops(work, job.parts[0].model)
-    peak_flops, source = known_peak(job.device, part.dtype) or peak.flops, "data_sheet"
-    if known_peak(job.device, part.dtype) is None:
-        source = "measured"
-    padded = state["passes"].get("padded@8", [])
-    lines = []
-    for side, passes in state["passes"].items():
-        if not passes or side in state["failures"]:
-            continue
-        seconds = median(entry["seconds"] for entry in passes)
-        pairs = zip(padded, passes, strict=False)  # an interrupted part may lack a pass
-        ratios = [before["seconds"] / entry["seconds"] for before, entry in pairs]
-        difference = largest_difference(passes[-1]["scores"], expected)
-        line = {"part": name, "side": side, "seconds": seconds, "passes": len(passes)}
-        line |= {"tokens_per_second": round(work.tokens / seconds), "share_of_peak": flops / seconds / peak_flops}
-        line |= {"peak_source": source, "memory_gb": max(entry["memory"] for entry in passes) / 1e9}
-        line |= {"ratio": median(ratios) if ratios else float("nan"), "max_abs_diff": difference}
-        if part.dtype == "float32":
-            line["scores_agree"] = "yes" if difference <= EXACT else "no"
-        lines.append(line | profile(side, job))
-    return lines
-
-
-def largest_difference(scores: Sequence[float], expected: Sequence[float]) -> float:
-    """Return the largest difference between the scores of the sample."""
-    return max(abs(score - value) for score, value in zip(scores, expected, strict=False))
+def differences(scores: Sequence[float], expected: Sequence[float]) -> list[float]:
+    """Return the absolute difference of each expected score from the score of the same text."""
+    return [abs(score - value) for score, value in zip(scores, expected, strict=False)]
 
 
 def total_work(job: Job) -> Work:

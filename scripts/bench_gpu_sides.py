@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +16,7 @@ from bench_sides import InProcess, match_tokenizer, scores_of
 from bench_work import synchronize
 
 from rewardbench.models.layers import compile_layers, layers_of, pack_with_flex
+from rewardbench.scorers.base import BaseScorer, CollatingScorer
 
 if TYPE_CHECKING:
     import torch
@@ -106,36 +108,70 @@ def padded(batch_size: int, job: Job) -> Iterator[Side]:
 
 
 @contextmanager
-def ours(name: str, is_flex: bool, is_compiled: bool, job: Job) -> Iterator[Side]:
-    """Context manager: score by this version's engine, with packed batches."""
+def ours(
+    name: str, job: Job, is_flex: bool = False, is_compiled: bool = False, prefetches: bool = True
+) -> Iterator[Side]:
+    """Context manager: score by this version's engine, with packed batches.
+
+    Raises:
+        RuntimeError: if the layers cannot be compiled here.
+    """
     import torch
 
     model = job.parts[0].model
     pack_with_flex(model, is_flex)
-    if is_compiled:
-        compile_layers(model, job.model)
     # without a GPU nothing is compiled, which would take minutes
     stance = "force_eager" if is_compiled and job.device.type == "cpu" else "default"
     try:
-        with torch.compiler.set_stance(stance):
+        with torch.compiler.set_stance(stance), prefetching(prefetches):
+            for note in compile_layers(model, job.model) if is_compiled else ():
+                raise RuntimeError(note)
             yield Side(name, job, partial(scores_of, job))
     finally:
         pack_with_flex(model, False)
         for layer in layers_of(model) if is_compiled else ():
-            del layer.forward
+            vars(layer).pop("forward", None)
+
+
+@contextmanager
+def prefetching(enable: bool) -> Iterator[None]:
+    """Context manager: collate batches ahead, or each when its turn comes."""
+    original = CollatingScorer.prefetch
+    if not enable:
+        CollatingScorer.prefetch = BaseScorer.prefetch
+    try:
+        yield
+    finally:
+        CollatingScorer.prefetch = original
 
 
 SIDES: dict[str, Callable[[Job], AbstractContextManager[Side]]] = {
     "padded@8": partial(padded, 8),
     "padded@64": partial(padded, 64),
-    "packed": partial(ours, "packed", False, False),
-    "flex": partial(ours, "flex", True, False),
-    "packed+compiled": partial(ours, "packed+compiled", False, True),
-    "flex+compiled": partial(ours, "flex+compiled", True, True),
+    "packed": partial(ours, "packed"),
+    "packed-prefetch": partial(ours, "packed-prefetch", prefetches=False),
+    "flex": partial(ours, "flex", is_flex=True),
+    "flex-prefetch": partial(ours, "flex-prefetch", is_flex=True, prefetches=False),
+    "packed+compiled": partial(ours, "packed+compiled", is_compiled=True),
+    "flex+compiled": partial(ours, "flex+compiled", is_flex=True, is_compiled=True),
 }
 
 
-def profile(name: str, job: Job) -> dict[str, float]:
-    """Return the share of a short pass in which the device computes; an idle GPU waits for the host."""
-    with SIDES[name](job) as side:
-        return {"device_busy": side.busy_share()}
+class TooSlow(BaseException):
+    """A side took longer than its time limit. The engine, which repeats a batch that fails, does not catch this."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Context manager: raise TooSlow after some seconds, such as in a compiler."""
+
+    def stop(number: int, frame: object) -> None:
+        raise TooSlow(f"it took longer than {seconds:.0f} s")
+
+    original = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, original)

@@ -113,7 +113,7 @@ AggregationOption = Literal["min", "product", "last", "mean"] | None
 RefFreeOption = Literal["sum", "avg", "norm"] | None
 TruncationOption = Literal["left", "right"]
 DtypeOption = Literal["auto", "float16", "bfloat16", "float32", "float64", "fp16", "bf16", "fp32"]
-DeviceMapOption = Literal["auto", "balanced", "balanced_low_0", "sequential"] | None
+DeviceMapOption = Literal["auto", "balanced", "balanced_low_0", "sequential", "tensor_parallel"] | None
 AttentionOption = Literal["eager", "sdpa", "flash_attention_2", "flex_attention"] | None
 
 
@@ -216,7 +216,7 @@ class RunOptions:
     compile: Annotated[bool, flag(RUN, "compile", "Compile the model's layers (torch.compile)")] = False
     device: Annotated[TextOption, flag(RUN, "device", "cpu, cuda, cuda:1 or mps; default: the best available")] = None
     device_map: Annotated[
-        DeviceMapOption, flag(RUN, "device_map", "Distribute a model that is too large for one device (accelerate)")
+        DeviceMapOption, flag(RUN, "device_map", "Distribute a model that is too large for one device")
     ] = None
     max_memory: Annotated[
         TextOption, flag(RUN, "max_memory", "Memory limits for --device_map, such as 0=20GiB,cpu=64GiB")

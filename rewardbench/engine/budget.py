@@ -13,6 +13,7 @@ from rewardbench.engine.cache import Cache
 from rewardbench.models.devices import gpu_devices
 from rewardbench.models.failures import out_of_memory
 from rewardbench.models.fingerprint import digest
+from rewardbench.models.tensor_parallel import is_parallel
 from rewardbench.types import BatchTraits, Request, Scorer
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def token_budget(scorer: Scorer, groups: Sequence[Sequence[Request]], cache: Cac
         return _measure_cuda(scorer, max(requests, key=len), devices)
     memory_limit = int(free_memory() * MEMORY_SHARE) // bytes_per_token(scorer.model, longest)
     fastest = CPU_TOKENS
-    if scorer.traits.packed and sum(map(len, requests)) >= WORTH_MEASURING:
+    if scorer.traits.packed and not is_parallel(scorer.model) and sum(map(len, requests)) >= WORTH_MEASURING:
         fastest = _cached_budget(scorer, groups, memory_limit, cache)
     return max(longest, min(fastest, memory_limit))
 

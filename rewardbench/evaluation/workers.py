@@ -11,6 +11,7 @@ from rewardbench.engine.backends.ray import Ray
 from rewardbench.engine.backends.ray_cluster import Cluster
 from rewardbench.engine.backends.torchrun import Ranks, launch
 from rewardbench.errors import InputError
+from rewardbench.models.tensor_parallel import DEVICE_MAP
 from rewardbench.processes import whole_number
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec, Settings
@@ -37,7 +38,9 @@ def choose_workers(settings: Settings) -> Workers:
         )
     if model.judge and not settings.cache:
         raise InputError("The processes of a judge share its answers in the cache: enable it, or use one process.")
-    return Ranks(launched) if launched else Pool(count, partial(load_scorer, model, settings.cache))
+    if launched:
+        return Ranks(launched, shares_model=model.device_map == DEVICE_MAP)
+    return Pool(count, partial(load_scorer, model, settings.cache))
 
 
 def _check_ray(settings: Settings, is_launched: bool) -> None:

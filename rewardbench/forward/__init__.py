@@ -47,6 +47,6 @@ decoders with attention code of their own are scored in padded batches; architec
 batch, with batch size 1.
 
 Modules: `prefix_tree` (the trie), `tree_attention` (the attention function), `flex_attention` (the same in one kernel
-call a layer, for GPUs), `packed` (the forward pass, and the choice of a layout), `padding`, `batch_effects` (the
-probe), `rope` (lengths that may share a batch).
+call a layer, for GPUs), `packed` (the forward pass, and the choice of a layout), `padding`, `prefetch` (collates the
+next batch ahead), `batch_effects` (the probe), `rope` (lengths that may share a batch).
 """

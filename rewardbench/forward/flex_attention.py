@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardbench.forward.prefetch import copy_to
 from rewardbench.forward.prefix_tree import Ints, PrefixTrie
 
 if TYPE_CHECKING:
@@ -94,13 +95,12 @@ def tree_block_mask(trie: PrefixTrie, query_slots: Ints, window: int | None, dev
         window: sliding window in tokens; None for full attention.
         device: device of the layer.
     """
-    import torch
     from torch.nn.attention.flex_attention import BlockMask
 
     ends = subtree_ends(trie)
     masked, full = classify_blocks(ends, trie.position_ids, query_slots, window)
     ends_of, slot_of, position_of = (
-        torch.from_numpy(values.astype(np.int32)).to(device) for values in (ends, query_slots, trie.position_ids)
+        copy_to(values.astype(np.int32), device) for values in (ends, query_slots, trie.position_ids)
     )
 
     def is_attended(batch: torch.Tensor, head: torch.Tensor, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
@@ -119,11 +119,9 @@ def tree_block_mask(trie: PrefixTrie, query_slots: Ints, window: int | None, dev
 
 def _block_indices(blocks: NDArray[np.bool_], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the number of key blocks of each query block, and their indices first: [1, 1, queries(, keys)]."""
-    import torch
-
     counts = blocks.sum(1).astype(np.int32)
     indices = np.argsort(~blocks, axis=1, kind="stable").astype(np.int32)
-    return torch.from_numpy(counts)[None, None].to(device), torch.from_numpy(indices)[None, None].to(device)
+    return copy_to(counts[None, None], device), copy_to(indices[None, None], device)
 
 
 def flex(

@@ -6,18 +6,19 @@ does not implement. Each model is probed when it is loaded (`supports_packing`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from rewardbench.forward import batch_effects
 from rewardbench.forward.padding import PaddingSide
-from rewardbench.forward.prefix_tree import Ids, PrefixTrie, build_trie
-from rewardbench.forward.tree_attention import CURRENT, NAME, KeysStored, PackedBatch, attend
+from rewardbench.forward.prefetch import copy_to
+from rewardbench.forward.prefix_tree import Ids, Ints, PrefixTrie, build_trie
+from rewardbench.forward.tree_attention import CURRENT, NAME, KeysStored, PackedBatch, PackedInputs, attend
 from rewardbench.models import layers
 from rewardbench.models.devices import input_device
 from rewardbench.models.layers import base_of
@@ -63,20 +64,80 @@ def hidden_states(model: PreTrainedModel, batch: PackedBatch, last_layer: Module
         batch: the packed sequence.
         last_layer: the model's last layer, if it may run for the wanted slots only; that is done if they are few.
     """
-    import torch
-
-    trie, device = batch.trie, input_device(model)
-    batch.uses_flex, batch.uses_onednn = layers.packs_with_flex(model), uses_onednn(model)
-    input_ids = torch.from_numpy(trie.input_ids).to(device)[None]
-    position_ids = torch.from_numpy(trie.position_ids).to(device)[None]
-    wanted = torch.from_numpy(batch.wanted).to(device)
+    input_ids, position_ids, wanted = batch.inputs or place(model, batch, last_layer)
     shortened: AbstractContextManager[None] = nullcontext()
-    if last_layer is not None and 2 * len(wanted) <= len(trie.input_ids):
+    if last_layer is not None and _is_short(batch):
         shortened = _shortened(last_layer, batch, wanted)
     with use_tree_attention(model, batch), shortened:
         outputs = base_of(model)(input_ids=input_ids, position_ids=position_ids, use_cache=False, return_dict=True)
     hidden: torch.Tensor = outputs[0][0]
     return hidden if batch.stored else hidden[wanted.to(hidden.device)]
+
+
+def place(model: PreTrainedModel, batch: PackedBatch, last_layer: Module | None = None) -> PackedInputs:
+    """Copy a batch to the model's device: token ids, and the masks that its layers will ask for by the configuration.
+
+    Args:
+        model: as for `hidden_states`.
+        batch: the packed sequence; its inputs are set.
+        last_layer: as for `hidden_states`.
+
+    Returns:
+        The inputs.
+    """
+    device, trie = input_device(model), batch.trie
+    batch.uses_flex, batch.uses_onednn = layers.packs_with_flex(model), uses_onednn(model)
+    windows = _layer_windows(model.config.get_text_config())
+    runs_short = last_layer is not None and _is_short(batch)
+    for n, window in enumerate(windows):
+        wanted_only = runs_short and n + 1 == len(windows)
+        if batch.uses_flex:
+            batch.block_mask(window, wanted_only, device)
+        else:
+            batch.plan(window, wanted_only, model.dtype, device)
+    ids, positions = copy_to(trie.input_ids[None], device), copy_to(trie.position_ids[None], device)
+    batch.inputs = PackedInputs(ids, positions, copy_to(batch.wanted, device))
+    return batch.inputs
+
+
+def _is_short(batch: PackedBatch) -> bool:
+    """Return True if so few slots are wanted that the last layer runs for them only, if it may."""
+    return 2 * len(batch.wanted) <= len(batch.trie.input_ids)
+
+
+class PackedReads(NamedTuple):
+    """A packed batch on the device, and the hidden states that are read of its texts, text by text."""
+
+    batch: PackedBatch
+    states: Ints
+    """Of each read state, its index among the wanted slots: [reads]."""
+    input_ids: torch.Tensor
+    """Of each read state, the token that it is the state of, on the device: [reads]."""
+
+
+def collate_packed(
+    model: PreTrainedModel,
+    sequences: Sequence[Ids],
+    positions: Iterable[Sequence[int] | slice],
+    last_layer: Module | None = None,
+) -> PackedReads:
+    """Pack sequences for `hidden_states`, and copy them to the device; every distinct prefix is computed once.
+
+    Args:
+        model: a decoder.
+        sequences: 32-bit arrays of token ids.
+        positions: of each sequence, the positions whose hidden states are read.
+        last_layer: as for `hidden_states`.
+    """
+    trie = build_trie(sequences)
+    reads: list[Ints] = []
+    for n, read in enumerate(positions):
+        reads.append(trie.slots(n, 0, len(sequences[n]))[read])
+    slots = np.concatenate(reads)
+    wanted, states = np.unique(slots, return_inverse=True)
+    batch = PackedBatch(trie, wanted)
+    place(model, batch, last_layer)
+    return PackedReads(batch, states, copy_to(trie.input_ids[slots], input_device(model)))
 
 
 def _shortened(last_layer: Module, batch: PackedBatch, wanted: torch.Tensor) -> AbstractContextManager[None]:
@@ -168,6 +229,15 @@ def was_supported(batch: PackedBatch, config: PreTrainedConfig) -> bool:
     window = getattr(config, "sliding_window", None) if "sliding_attention" in _layer_types(config) else None
     has_window = window is None or window in batch.windows
     return batch.calls == config.num_hidden_layers and not batch.unsupported and has_window
+
+
+def _layer_windows(config: PreTrainedConfig) -> list[int | None]:
+    """Return the sliding window of each layer by the configuration, None for full attention."""
+    types = list(_layer_types(config))
+    window = getattr(config, "sliding_window", None)
+    if len(types) != config.num_hidden_layers:
+        types = types[:1] * config.num_hidden_layers
+    return [window if kind == "sliding_attention" else None for kind in types]
 
 
 def _layer_types(config: PreTrainedConfig) -> Sequence[str]:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from rewardbench.forward.prefetch import move_to
 from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def pad_batch(
         tokens = slice(start, start + len(request))
         input_ids[n, tokens] = torch.tensor(request.ids, dtype=torch.long)
         attention_mask[n, tokens] = 1
-    inputs = {"input_ids": input_ids.to(device), "attention_mask": attention_mask.to(device)}
+    inputs = {"input_ids": move_to(input_ids, device), "attention_mask": move_to(attention_mask, device)}
     if side == "left":
-        inputs["position_ids"] = (attention_mask.cumsum(1) - 1).clamp(min=0).to(device)
+        inputs["position_ids"] = move_to((attention_mask.cumsum(1) - 1).clamp(min=0), device)
     return inputs
 
 

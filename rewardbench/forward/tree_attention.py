@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rewardbench.forward import onednn_attention
 from rewardbench.forward.flex_attention import flex, tree_block_mask
+from rewardbench.forward.prefetch import copy_to, move_to
 from rewardbench.forward.prefix_tree import Branch, Ints, PrefixTrie
 
 if TYPE_CHECKING:
@@ -45,6 +46,14 @@ class KernelCall(NamedTuple):
     """Added to the attention scores: [queries, keys]; None for a causal mask."""
 
 
+class PackedInputs(NamedTuple):
+    """Token ids of a packed batch on the device: [1, slots] each, and the wanted slots, [wanted]."""
+
+    input_ids: torch.Tensor
+    position_ids: torch.Tensor
+    wanted: torch.Tensor
+
+
 @dataclass
 class PackedBatch:
     """One forward pass over a packed sequence: what is computed, and which attention arguments were seen."""
@@ -66,41 +75,54 @@ class PackedBatch:
     """Sliding windows that layers asked for."""
     unsupported: set[str] = field(default_factory=set)
     """Arguments that tree attention does not implement."""
-    _plans: dict[tuple[int | None, bool, torch.device], list[KernelCall]] = field(default_factory=dict)
+    inputs: PackedInputs | None = None
+    """Token ids on the device; None until `packed.place` has copied them."""
+    _plans: dict[tuple[int | None, bool, torch.dtype, torch.device], list[KernelCall]] = field(default_factory=dict)
     _block_masks: dict[tuple[int | None, bool, torch.device], BlockMask] = field(default_factory=dict)
 
-    @property
-    def query_slots(self) -> Ints:
-        """Return the slots of a layer's queries: all or, once keys and values are stored, the wanted slots."""
-        return np.arange(len(self.trie.input_ids)) if self.stored is None else self.wanted
+    def _query_slots(self, wanted_only: bool) -> Ints:
+        return self.wanted if wanted_only else np.arange(len(self.trie.input_ids))
 
-    def block_mask(self, window: int | None, device: torch.device) -> BlockMask:
-        """Return the block mask of a layer, for FlexAttention."""
-        key = window, self.stored is not None, device
+    def block_mask(self, window: int | None, wanted_only: bool, device: torch.device) -> BlockMask:
+        """Return the block mask of a layer, for FlexAttention.
+
+        Args:
+            window: sliding window of the layer.
+            wanted_only: True if the queries are those of the wanted slots only.
+            device: device of the mask.
+        """
+        key = window, wanted_only, device
         if key not in self._block_masks:
-            self._block_masks[key] = tree_block_mask(self.trie, self.query_slots, window, device)
+            self._block_masks[key] = tree_block_mask(self.trie, self._query_slots(wanted_only), window, device)
         return self._block_masks[key]
 
-    def plan(self, window: int | None, like: torch.Tensor) -> list[KernelCall]:
+    def plan(self, window: int | None, wanted_only: bool, dtype: torch.dtype, device: torch.device) -> list[KernelCall]:
         """Return the kernel calls of a layer, one for each group of branches.
 
         Args:
             window: sliding window of the layer.
-            like: gives the dtype and device of the masks.
+            wanted_only: True if the queries are those of the wanted slots only.
+            dtype: dtype of the masks.
+            device: device of the masks.
         """
-        key = window, self.stored is not None, like.device
+        key = window, wanted_only, dtype, device
         if key not in self._plans:
-            query_slots = self.query_slots
+            query_slots = self._query_slots(wanted_only)
             calls: list[KernelCall] = []
             for group in group_branches(self.trie.branches):
-                call = self._plan_call(group, query_slots, window, like)
+                call = self._plan_call(group, query_slots, window, dtype, device)
                 if call is not None:
                     calls.append(call)
             self._plans[key] = calls
         return self._plans[key]
 
     def _plan_call(
-        self, group: Sequence[Branch], query_slots: Ints, window: int | None, like: torch.Tensor
+        self,
+        group: Sequence[Branch],
+        query_slots: Ints,
+        window: int | None,
+        dtype: torch.dtype,
+        device: torch.device,
     ) -> KernelCall | None:
         """Return the call for the query slots in a group of branches with one prefix; None if there are none."""
         import torch
@@ -117,9 +139,9 @@ class PackedBatch:
         spans = [np.arange(span_start, span_start + length) for span_start, length in prefix]
         key_slots = np.concatenate([*spans, np.arange(start, end)])
         allowed = group_mask(group, self.trie.position_ids, key_slots, query_slots[first:last], window)
-        mask = torch.zeros(allowed.shape, dtype=like.dtype).masked_fill_(~torch.from_numpy(allowed), -torch.inf)
-        keys = torch.from_numpy(key_slots).to(like.device) if prefix else slots_of_group
-        return KernelCall(queries, keys, mask.to(like.device))
+        mask = torch.from_numpy(np.where(allowed, np.float32(0), np.float32(-np.inf))).to(dtype)
+        keys = copy_to(key_slots, device) if prefix else slots_of_group
+        return KernelCall(queries, keys, move_to(mask, device))
 
 
 def group_branches(branches: Sequence[Branch]) -> list[list[Branch]]:
@@ -218,14 +240,15 @@ def attend(
     key, value = batch.stored or (key, value)
     heads = query.shape[1]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    wanted_only = batch.stored is not None
     if batch.uses_flex:
-        mask = batch.block_mask(sliding_window, query.device)
+        mask = batch.block_mask(sliding_window, wanted_only, query.device)
         return flex(query, key, value, mask, scale, softcap).transpose(1, 2), None
     if key.shape[1] != heads:  # grouped-query attention
         repeats = heads // key.shape[1]
         key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
     output = query.new_empty(1, query.shape[2], heads, value.shape[-1])
-    for call in batch.plan(sliding_window, query):
+    for call in batch.plan(sliding_window, wanted_only, query.dtype, query.device):
         q, k, v = query[:, :, call.queries], _select(key, call.keys), _select(value, call.keys)
         if softcap:
             states = _softcapped(q, k, v, call.mask, scale, softcap)

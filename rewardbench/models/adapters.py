@@ -20,6 +20,7 @@ from rewardbench.models.limits import name_first
 from rewardbench.models.locate import locate
 from rewardbench.models.placement import is_quantized
 from rewardbench.models.tensor_file import open_tensor_file
+from rewardbench.models.tensor_parallel import is_parallel
 from rewardbench.models.weight_files import weight_files
 from rewardbench.models.weights import require_weights
 from rewardbench.settings import ModelSpec
@@ -348,6 +349,11 @@ def _reject_offloaded(model: PreTrainedModel, adapter: Adapter) -> None:
         raise InputError(
             f"The base of the adapter {adapter.name} does not fit on the GPUs, and an adapter cannot be applied to "
             "offloaded weights: merge it (merge_and_unload() of peft), or give --max_memory room."
+        )
+    if is_parallel(model):
+        raise InputError(
+            f"The adapter {adapter.name} cannot be applied to layers that are divided among processes: merge it "
+            "(merge_and_unload() of peft), or pass --device_map auto in one process."
         )
 
 

@@ -15,7 +15,7 @@ from rewardbench.models.adapters import Adapter, apply_adapter, find_adapter, re
 from rewardbench.models.failures import part_reported
 from rewardbench.models.fingerprint import identify
 from rewardbench.models.labels import choose_label, set_label_count
-from rewardbench.models.layers import compile_layers, is_encoder, pack_with_flex
+from rewardbench.models.layers import choose_kernels, is_compiled, is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.linear import use_onednn
 from rewardbench.models.locate import locate
@@ -178,13 +178,11 @@ def load_weights(checkpoint: Checkpoint, spec: ModelSpec, merge: bool = True) ->
             raise InputError(f"The adapter {name} has {name_first(adapted.unused)}, which its base has no place for.")
         model, peft_model = adapted.model, adapted.peft_model
         notes += adapted.notes
-    if spec.compile:
-        compile_layers(model, name)
-    pack_with_flex(model, spec.attn_implementation == "flex_attention")
+    notes += choose_kernels(model, spec)
     if checkpoint.kind == "classifier":
         choose_label(model.config, spec.label, name)
         _check_classifier(model, name)
-        if not spec.compile:  # the compiler chooses its own kernels
+        if not is_compiled(model):  # the compiler chooses its own kernels
             use_onednn(model)
     notes += placement_notes(spec, model, stored)
     notes = [*checkpoint.notes, *notes, *check_vocabulary(tokenizer, model, name)]

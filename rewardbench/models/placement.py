@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
 from rewardbench.models.devices import pick_device, pick_dtype
+from rewardbench.models.tensor_parallel import DEVICE_MAP, parallel_note, parallel_options
 from rewardbench.processes import whole_number
 from rewardbench.settings import ModelSpec
 
@@ -52,7 +53,9 @@ def loading_options(spec: ModelSpec, config: PreTrainedConfig) -> dict[str, obje
     quantization = _requested_quantization(spec)
     if quantization:
         options["quantization_config"] = quantization
-    if spec.device_map:
+    if spec.device_map == DEVICE_MAP:
+        options |= parallel_options(spec, config)
+    elif spec.device_map:
         options["device_map"] = _check_device_map(spec)
         if spec.max_memory:
             options["max_memory"] = read_max_memory(spec.max_memory)
@@ -98,7 +101,9 @@ def placement_notes(spec: ModelSpec, model: PreTrainedModel, stored: str | None)
     if spec.load_in_4bit:
         notes.append(FOUR_BIT_NOTE)
     devices = sorted({_device_name(place) for place in (getattr(model, "hf_device_map", None) or {}).values()})
-    if spec.device_map and len(devices) > 1:
+    if spec.device_map == DEVICE_MAP:
+        notes.append(parallel_note())
+    elif spec.device_map and len(devices) > 1:
         notes.append(f"The model was spread over {', '.join(devices)}.")
     elif devices == ["disk"]:
         notes.append("The weights stayed on disk and were read for each batch.")
@@ -151,8 +156,8 @@ def _check_device_map(spec: ModelSpec) -> str:
         raise InputError("--device_map needs the package accelerate: pip install accelerate.")
     if whole_number("LOCAL_RANK") is not None:
         raise InputError(
-            "--device_map spreads one model over all devices, so it works in one process: leave out --num_processes, "
-            "and start without torchrun."
+            f"--device_map {spec.device_map} spreads one model over all devices, so it works in one process: leave out "
+            f"--num_processes, and start without torchrun, or pass --device_map {DEVICE_MAP}."
         )
     assert spec.device_map
     return spec.device_map

@@ -6,11 +6,13 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from rewardbench.chat import Chat
 from rewardbench.forward.packed import Layout
+from rewardbench.forward.prefetch import Prefetcher
 from rewardbench.forward.rope import RopeRule, rope_rule
+from rewardbench.models.devices import input_device
 from rewardbench.models.failures import run_reported
 from rewardbench.models.replicas import may_replicate, replicate
 from rewardbench.types import (
@@ -28,6 +30,9 @@ from rewardbench.types import (
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+Inputs = TypeVar("Inputs")
+"""What a scorer collates a batch into."""
 
 
 class BaseScorer(ABC):
@@ -81,6 +86,9 @@ class BaseScorer(ABC):
         Raises:
             InputError: if this model cannot score the item.
         """
+
+    def prefetch(self, requests: Sequence[Any]) -> None:  # noqa: B027
+        """Get the batch ready that `run` is called with after the present one; by default do nothing."""
 
     @abstractmethod
     def run(self, requests: Sequence[Any]) -> Sequence[Score]:
@@ -170,14 +178,14 @@ class ModelScorer(BaseScorer):
             layout: layout of batches.
             notes: one sentence each, added to `load_notes`.
         """
-        variant = copy.copy(self)
+        variant = self._copy()
         variant.layout = layout
         variant.load_notes = (*self.load_notes, *notes)
         return variant
 
     def with_identity(self, facts: Mapping[str, object]) -> Self:
         """Copy this scorer, with the same model, and add facts to its fingerprint."""
-        variant = copy.copy(self)
+        variant = self._copy()
         variant._identity = {**self._identity, **facts}
         return variant
 
@@ -186,9 +194,12 @@ class ModelScorer(BaseScorer):
         if not may_replicate(self.model):
             return None
         try:
-            return replicate(self, self.model, (self.chat,))
+            return replicate(self._copy(), self.model, (self.chat,))
         except Exception:  # a module may hold objects of any kind
             return None
+
+    def _copy(self) -> Self:
+        return copy.copy(self)
 
     def run(self, requests: Sequence[TokenRequest]) -> Sequence[Score]:
         """Score a batch; one number per request. Raises ModelFailure if the model fails on a request."""
@@ -224,3 +235,31 @@ class ModelScorer(BaseScorer):
     def report(self) -> ScorerReport:
         """Return the repairs at load time, and the model's metadata."""
         return ScorerReport(self.load_notes, metadata=self.metadata)
+
+
+class CollatingScorer(ModelScorer, Generic[Inputs]):
+    """A model scorer that can collate the next batch while the present one is computed."""
+
+    _prefetcher: Prefetcher[Inputs] | None = None
+
+    @abstractmethod
+    def collate(self, requests: Sequence[TokenRequest]) -> Inputs:
+        """Return the inputs of a forward pass, on the device. Called in another thread if the batch is announced."""
+
+    def prefetch(self, requests: Sequence[TokenRequest]) -> None:
+        """Start to collate the batch that `run` is called with after the present one."""
+        self._batches().start(requests)
+
+    def inputs(self, requests: Sequence[TokenRequest]) -> AbstractContextManager[Inputs]:
+        """Context manager: return the inputs of a batch, and keep them until its scores are on the host."""
+        return self._batches().inputs(requests)
+
+    def _batches(self) -> Prefetcher[Inputs]:
+        if self._prefetcher is None:
+            self._prefetcher = Prefetcher(self.collate, input_device(self.model))
+        return self._prefetcher
+
+    def _copy(self) -> Self:
+        variant = super()._copy()
+        variant._prefetcher = None
+        return variant

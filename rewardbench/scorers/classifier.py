@@ -7,17 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeAlias
 
 from rewardbench.chat import Chat
 from rewardbench.errors import InputError
-from rewardbench.forward.packed import Layout, apply_head, choose_layout, hidden_states
+from rewardbench.forward.packed import (
+    Layout,
+    PackedReads,
+    apply_head,
+    choose_layout,
+    collate_packed,
+    hidden_states,
+)
 from rewardbench.forward.padding import choose_pad_id, filter_inputs, pad_batch, read_pad_id
-from rewardbench.forward.prefix_tree import build_trie
 from rewardbench.forward.rope import RopeRule
-from rewardbench.forward.tree_attention import PackedBatch
 from rewardbench.models.adapters import Adapter
 from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
@@ -27,7 +30,7 @@ from rewardbench.models.layers import is_compiled, is_encoder, packs_with_flex
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
 from rewardbench.models.load import load
 from rewardbench.models.placement import describe_quantization
-from rewardbench.scorers.base import ModelScorer
+from rewardbench.scorers.base import CollatingScorer
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Message, Messages, ScorerReport, TokenRequest, Tools
 
@@ -36,7 +39,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-class Classifier(ModelScorer):
+ClassifierInputs: TypeAlias = "tuple[PackedReads | dict[str, torch.Tensor], int]"
+"""A packed or padded batch, and the pad token id during its forward pass."""
+
+
+class Classifier(CollatingScorer[ClassifierInputs]):
     """Score by `AutoModelForSequenceClassification`, with the pooling of the model.
 
     Args:
@@ -89,26 +96,33 @@ class Classifier(ModelScorer):
             raise InputError("The text has no EOS token, from which this encoder-decoder is read.")
         return replace(request, pooled_token=self._pooled_token(request))
 
+    def collate(self, requests: Sequence[TokenRequest]) -> ClassifierInputs:
+        """Pack a batch, or pad it with an id; see `CollatingScorer.collate`."""
+        if self.layout.packed:
+            positions = [[self._last_position(request.ids)] for request in requests]
+            pad_id = 0 if self._pad is None else self._pad
+            ids = [request.ids for request in requests]
+            return collate_packed(self.model, ids, positions, self.layout.last_layer), pad_id
+        pad_id = choose_pad_id(requests, self._pad, self.model.config.get_text_config().vocab_size)
+        return pad_batch(requests, pad_id, self.layout.side, input_device(self.model)), pad_id
+
     def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
         """Score a batch in one forward pass; exceptions of the model pass through."""
-        return self._forward_packed(requests) if self.layout.packed else self._forward_padded(requests)
-
-    def _forward_packed(self, requests: Sequence[TokenRequest]) -> list[float]:
-        """Compute every distinct prefix once, and apply the head to the pooled positions only."""
         import torch
 
-        trie = build_trie([request.ids for request in requests])
-        slots: list[int] = []
-        for n, request in enumerate(requests):
-            position = self._last_position(request.ids)
-            slots.append(int(trie.slots(n, position, position + 1)[0]))
-        distinct_slots, slot_numbers = np.unique(slots, return_inverse=True)
-        reset_rope(self.model, self.rope)
-        with torch.inference_mode(), use_pad_token(self.model, 0 if self._pad is None else self._pad):
-            hidden = hidden_states(self.model, PackedBatch(trie, distinct_slots), self.layout.last_layer)[slot_numbers]
-            ids = torch.from_numpy(trie.input_ids[slots]).to(hidden.device)
-            logits = apply_head(self.model, hidden[:, None], ids[:, None])
-        return self._to_floats(logits)
+        with self.inputs(requests) as (inputs, pad_id):
+            reset_rope(self.model, self.rope)
+            with torch.inference_mode(), use_pad_token(self.model, pad_id):
+                if isinstance(inputs, PackedReads):
+                    logits = self._packed_logits(inputs)
+                else:
+                    logits = self.model(**filter_inputs(self.model, inputs)).logits
+            return self._to_floats(logits)
+
+    def _packed_logits(self, reads: PackedReads) -> torch.Tensor:
+        """Return the logits of packed texts; the head is applied to the pooled positions only."""
+        hidden = hidden_states(self.model, reads.batch, self.layout.last_layer)[reads.states]
+        return apply_head(self.model, hidden[:, None], reads.input_ids.to(hidden.device)[:, None])
 
     def _last_position(self, ids: Sequence[int]) -> int:
         """Return the position of the last token that is not the pad token, which transformers pools for decoders."""
@@ -116,16 +130,6 @@ class Classifier(ModelScorer):
             if ids[position] != self._pad:
                 return position
         return 0
-
-    def _forward_padded(self, requests: Sequence[TokenRequest]) -> list[float]:
-        import torch
-
-        pad_id = choose_pad_id(requests, self._pad, self.model.config.get_text_config().vocab_size)
-        inputs = pad_batch(requests, pad_id, self.layout.side, input_device(self.model))
-        reset_rope(self.model, self.rope)
-        with torch.inference_mode(), use_pad_token(self.model, pad_id):
-            logits = self.model(**filter_inputs(self.model, inputs)).logits
-        return self._to_floats(logits)
 
     def score_unbatched(self, request: TokenRequest) -> float:
         """Score one text by the model's own forward pass, without padding: the reference for every batch."""

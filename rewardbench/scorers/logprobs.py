@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from rewardbench.chat import Chat
 from rewardbench.errors import InputError
-from rewardbench.forward.packed import Layout, apply_head, hidden_states
+from rewardbench.forward.packed import Layout, PackedReads, apply_head, collate_packed, hidden_states
 from rewardbench.forward.padding import PaddingSide, choose_pad_id, filter_inputs, pad_batch
-from rewardbench.forward.prefix_tree import build_trie
 from rewardbench.forward.rope import rope_rule
-from rewardbench.forward.tree_attention import PackedBatch
 from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
 from rewardbench.models.limits import reject_unknown_tokens
-from rewardbench.scorers.base import ModelScorer
+from rewardbench.scorers.base import CollatingScorer
 from rewardbench.scorers.classifier import describe_model, reset_rope
 from rewardbench.types import Messages, TokenRequest, Tools
 
@@ -70,8 +68,25 @@ def token_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor
     return torch.cat(log_probs)
 
 
-def packed_log_probs(
+def collate_log_probs(
     model: PreTrainedModel, requests: Sequence[TokenRequest], last_layer: torch.nn.Module | None = None
+) -> PackedReads:
+    """Pack completions for `packed_log_probs`: the state before each of their tokens is read.
+
+    Args:
+        model: a causal language model.
+        requests: completions with their spans.
+        last_layer: the last layer of the model, if it may run for those positions only.
+    """
+    positions = [slice(max(request.start, 1) - 1, request.end - 1) for request in requests]
+    return collate_packed(model, [request.ids for request in requests], positions, last_layer)
+
+
+def packed_log_probs(
+    model: PreTrainedModel,
+    requests: Sequence[TokenRequest],
+    reads: PackedReads,
+    last_layer: torch.nn.Module | None = None,
 ) -> list[torch.Tensor]:
     """Return the log-probabilities of the tokens of each completion; every distinct prefix is computed once.
 
@@ -80,27 +95,20 @@ def packed_log_probs(
     Args:
         model: a causal language model.
         requests: completions with their spans.
-        last_layer: the last layer of the model, if it may run for those positions only.
+        reads: the same, packed by `collate_log_probs`.
+        last_layer: as for `collate_log_probs`.
 
     Returns:
         For each request [completion tokens], float64, on the CPU.
     """
     import torch
 
-    trie = build_trie([request.ids for request in requests])
-    slots: list[Integers] = []
-    targets: list[Integers] = []
-    for n, request in enumerate(requests):
-        start = max(request.start, 1)
-        slots.append(trie.slots(n, start - 1, request.end - 1))
-        targets.append(np.asarray(request.ids[start : request.end]))
-    distinct_slots, slot_numbers = np.unique(np.concatenate(slots), return_inverse=True)
+    targets = [np.asarray(request.ids[max(request.start, 1) : request.end]) for request in requests]
+    ids = reads.batch.trie.input_ids[reads.batch.wanted]
     reset_rope(model, rope_rule(model.config.get_text_config()))
     with torch.inference_mode():
-        hidden = hidden_states(model, PackedBatch(trie, distinct_slots), last_layer)
-        log_probs = _head_log_probs(
-            model, hidden, trie.input_ids[distinct_slots], slot_numbers, np.concatenate(targets)
-        )
+        hidden = hidden_states(model, reads.batch, last_layer)
+        log_probs = _head_log_probs(model, hidden, ids, reads.states, np.concatenate(targets))
     return list(torch.split(torch.from_numpy(log_probs), list(map(len, targets))))
 
 
@@ -134,19 +142,21 @@ def _head_log_probs(
 
 
 def padded_log_probs(
-    model: PreTrainedModel, requests: Sequence[TokenRequest], side: PaddingSide = "right"
+    model: PreTrainedModel,
+    requests: Sequence[TokenRequest],
+    inputs: Mapping[str, torch.Tensor],
+    side: PaddingSide = "right",
 ) -> list[torch.Tensor]:
     """Return the same as `packed_log_probs` from a padded batch, for models that cannot be packed.
 
     Args:
         model: a causal language model.
         requests: completions with their spans.
+        inputs: the same, padded.
         side: the side on which shorter texts are padded.
     """
     import torch
 
-    pad_id = choose_pad_id(requests, None, model.config.get_text_config().vocab_size)
-    inputs = pad_batch(requests, pad_id, side, input_device(model))
     longest = inputs["input_ids"].shape[1]
     spans: list[tuple[int, int]] = []
     for request in requests:
@@ -210,7 +220,11 @@ def prepare_span(
     return request
 
 
-class LogProbs(ModelScorer):
+LogProbInputs: TypeAlias = "PackedReads | dict[str, torch.Tensor]"
+"""A packed or padded batch."""
+
+
+class LogProbs(CollatingScorer[LogProbInputs]):
     """Score a completion by its tokens' log-probabilities under one causal model.
 
     Args:
@@ -246,11 +260,19 @@ class LogProbs(ModelScorer):
         """Render and tokenize one completion in its context, with the span of its tokens."""
         return prepare_span(self.chat, self.rows, prompt, completion, rendered, tools)
 
+    def collate(self, requests: Sequence[TokenRequest]) -> LogProbInputs:
+        """Pack or pad a batch; see `CollatingScorer.collate`."""
+        if self.layout.packed:
+            return collate_log_probs(self.model, requests, self.layout.last_layer)
+        pad_id = choose_pad_id(requests, None, self.model.config.get_text_config().vocab_size)
+        return pad_batch(requests, pad_id, self.layout.side, input_device(self.model))
+
     def log_probs(self, requests: Sequence[TokenRequest]) -> list[torch.Tensor]:
         """Return for each request the log-probabilities of the completion's tokens, float64."""
-        if self.layout.packed:
-            return packed_log_probs(self.model, requests, self.layout.last_layer)
-        return padded_log_probs(self.model, requests, self.layout.side)
+        with self.inputs(requests) as inputs:
+            if isinstance(inputs, PackedReads):
+                return packed_log_probs(self.model, requests, inputs, self.layout.last_layer)
+            return padded_log_probs(self.model, requests, inputs, self.layout.side)
 
     def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
         """Score a batch in one forward pass; exceptions of the model pass through."""

@@ -81,6 +81,9 @@ class Scorer(Protocol):
     def prepare(self, prompt: Messages, *args: Any, **kwargs: Any) -> Request:
         """Render the completions of one call; see `BaseScorer.prepare`."""
 
+    def prefetch(self, requests: Sequence[Any]) -> None:
+        """Get the batch ready that `run` is called with after the present one, if that can be done at the same time."""
+
     def run(self, requests: Sequence[Any]) -> Sequence[Score]:
         """Score one batch, NaN where there is no score."""
 

@@ -37,7 +37,9 @@ def test_the_packed_sequence_is_as_long_as_the_costs(sequences: list[list[int]])
 def test_a_token_attends_to_its_ancestors_and_nothing_else(sequences: list[list[int]], window: int | None) -> None:
     trie = build_trie(arrays(sequences))
     attended: dict[int, list[int]] = {}
-    for call in PackedBatch(trie, np.arange(len(trie.input_ids))).plan(window, torch.zeros(1)):
+    for call in PackedBatch(trie, np.arange(len(trie.input_ids))).plan(
+        window, False, torch.float32, torch.device("cpu")
+    ):
         slots = np.arange(call.keys.start, call.keys.stop) if isinstance(call.keys, slice) else call.keys.numpy()
         allowed = np.tri(len(slots), dtype=bool) if call.mask is None else (call.mask == 0).numpy()
         for query, allowed_keys in zip(range(call.queries.start, call.queries.stop), allowed, strict=True):

@@ -11,10 +11,13 @@ from reference import prepare_all, score_unbatched
 
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
-from rewardbench.models.layers import compile_layers, is_compiled, layers_of
+from rewardbench.models.layers import compile_layers, compiler_failure, is_compiled, layers_of
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.settings import ModelSpec
+
+MANY_LAYERS = 10
+"""More layers than torch compiles one function for (8); they must share a graph."""
 
 
 @pytest.mark.parametrize("arch", ["llama", "gpt2", "opt", "bert", "deberta-v2", "modernbert"])
@@ -43,7 +46,7 @@ def test_layers_below_a_head_are_compiled(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
 def test_compiled_layers_give_the_same_scores_under_another_fingerprint(model_folder):
-    folder, items = str(model_folder("llama")), pairs(10)
+    folder, items = str(model_folder("llama", num_hidden_layers=MANY_LAYERS)), pairs(10)
     plain = load_classifier(ModelSpec(folder, device="cpu"))
     compiled = load_classifier(ModelSpec(folder, device="cpu", compile=True))
     assert compiled.layout.packed
@@ -58,3 +61,16 @@ def test_compiled_layers_give_the_same_scores_under_another_fingerprint(model_fo
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 4, "recompiled for another length"
     assert is_compiled(compiled.model)
     assert dict(compiled.fingerprint) == {**plain.fingerprint, "compiled": True}
+
+
+def test_without_a_compiler_layers_run_uncompiled_with_a_note(model_folder, monkeypatch):
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("/nonexistent",))
+    monkeypatch.setattr("rewardbench.models.layers.compiler_failure", compiler_failure.__wrapped__)
+    torch.compiler.reset()  # what was compiled before
+    scorer = load_classifier(ModelSpec(str(model_folder("llama")), device="cpu", compile=True))
+    assert not is_compiled(scorer.model)
+    assert "compiled" not in scorer.fingerprint
+    (note,) = scorer.report().notes
+    assert "were not compiled, since torch.compile fails here: InvalidCxxCompiler: No working C++" in note
+    plain = load_classifier(ModelSpec(str(model_folder("llama")), device="cpu"))
+    assert score(pairs(3), scorer).items == score(pairs(3), plain).items

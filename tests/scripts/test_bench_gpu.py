@@ -7,13 +7,20 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
 from repository import ROOT
 
-SIDES = ["padded@8", "padded@64", "packed", "flex", "packed+compiled", "flex+compiled"]
+from rewardbench.scorers import load_scorer
+from rewardbench.settings import ModelSpec
+
+SIDES = ["padded@8", "padded@64", "packed", "packed-prefetch", "flex", "flex-prefetch"]
+SIDES += ["packed+compiled", "flex+compiled"]
+UNUSED = ["datasets", "pandas", "pyarrow", "sklearn", "fastchat", "openai", "typer", "rich"]
+"""Dependencies of this package that a machine for the measurement may lack."""
 
 
 @pytest.fixture
@@ -35,28 +42,58 @@ def lines(text: str) -> list[dict[str, str]]:
     return [dict(field.split("=", 1) for field in line.split()) for line in text.splitlines()]
 
 
+@pytest.fixture
+def few_packages(tmp_path):
+    """Return the folder of a module that makes Python lack what the measurement does not need."""
+    lines = ["import sys"]
+    lines += [f"sys.modules[{name!r}] = None" for name in UNUSED]
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text("\n".join(lines))
+    return folder
+
+
 @pytest.mark.slow
-def test_a_dry_run_measures_every_side_and_resumes(tmp_path: Path):
-    machine, *sides, status, total = lines(run("--dry_run", "--sizes", "50m", "--output", tmp_path).stdout)
-    assert (machine["device"], machine["simulated"], machine["pairs"]) == ("cpu", "1", "4")
-    assert [line["side"] for line in sides] == SIDES
-    for line in sides:
+def test_a_dry_run_measures_every_side_and_resumes(tmp_path, few_packages, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(few_packages))
+    folders = ("--output", tmp_path / "out", "--models", tmp_path / "models")
+    told = lines(run("--dry_run", "--sizes", "exact,50m", *folders).stdout)
+    assert told == lines((tmp_path / "out" / "figures.txt").read_text())
+    exact, rounded = ([line for line in told if line.get("part") == name] for name in ("exact", "50m"))
+    for machine, *sides, status in (exact, rounded):
+        assert (machine["device"], machine["simulated"], machine["pairs"]) == ("cpu", "1", "4")
+        assert float(machine["peak_tflops"]) > 0
+        assert [line["side"] for line in sides] == SIDES
+        for line in sides:
+            for name in ("seconds", "tokens_per_second", "share_of_peak", "memory_gb", "ratio", "device_busy"):
+                assert float(line[name]) > 0, name
+        assert status == {"part": machine["part"], "status": "complete"}
+    for line in exact[1:-1]:
         assert line["scores_agree"] == "yes", line
         assert float(line["max_abs_diff"]) <= 1e-5
-        for name in ("seconds", "tokens_per_second", "share_of_peak", "memory_gb", "ratio", "device_busy"):
-            assert float(line[name]) > 0, name
-    assert status == {"part": "50m", "status": "complete"}
-    assert float(total["total_seconds"]) > 0
+    for line in rounded[1:-1]:
+        assert line["bf16_pairs"] == "4"
+        assert 0 < float(line["bf16_median_diff"]) < float(line["bf16_max_diff"]) < 0.1
+        assert int(line["decisions_changed"]) <= 4
+    assert float(told[-1]["total_seconds"]) > 0
 
-    path = tmp_path / "50m.json"
+    path = tmp_path / "out" / "50m.json"
     state = json.loads(path.read_text())
     stored_seconds = state["passes"]["packed"][0]["seconds"]
     state["passes"]["flex"] = []  # as if the run had been killed before this pass
     path.write_text(json.dumps({"simulated": True, "passes": state["passes"], "failures": {}}))
-    run("--dry_run", "--sizes", "50m", "--output", tmp_path)
+    run("--dry_run", "--sizes", "50m", *folders)
     state = json.loads(path.read_text())
     assert state["passes"]["packed"][0]["seconds"] == stored_seconds
-    assert [len(state["passes"][side]) for side in SIDES] == [1] * 6
+    assert [len(state["passes"][side]) for side in SIDES] == [1] * len(SIDES)
+
+
+def test_without_a_gpu_or_a_package_one_line_says_so(bench_gpu, monkeypatch, capsys):
+    assert "sees no GPU here: pass --dry_run" in run(code=2).stderr
+    monkeypatch.setattr(bench_gpu, "find_spec", lambda name: None if name in ("pydantic", "yaml") else name)
+    monkeypatch.setattr("sys.argv", ["gpu.sh"])
+    assert bench_gpu.main() == 2
+    assert "lacks yaml, pydantic: put wheels into .whl" in capsys.readouterr().err
 
 
 def test_all_parts_take_less_than_ten_minutes(bench_gpu):
@@ -75,42 +112,73 @@ def test_a_part_past_its_limit_ends_and_the_next_one_runs(bench_gpu, monkeypatch
         raise subprocess.TimeoutExpired(command, 1)
 
     monkeypatch.setattr(bench_gpu.subprocess, "run", time_out)
-    assert bench_gpu.run_parts(["50m", "1b"], tmp_path, dry_run=False) == 1
+    monkeypatch.setattr(bench_gpu.shutil, "disk_usage", lambda folder: SimpleNamespace(free=5e9))
+    assert bench_gpu.run_parts(["50m", "1b", "7b"], tmp_path, tmp_path / "models", dry_run=False) == 1
     assert names == ["50m", "1b"]
-    assert "part=1b status=timed_out" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "part=1b status=timed_out" in out
+    assert "part=7b status=skipped_for_lack_of_disk" in out
 
 
-class Side:
-    """A side that counts its passes, or fails."""
+class CountedSide:
+    """A side that counts its warm-ups, and fails or takes long."""
 
-    def __init__(self, fails: bool) -> None:
-        self.fails, self.warm_ups = fails, 0
+    def __init__(self, seconds: float = 0.0, fails: bool = False) -> None:
+        self.seconds, self.fails, self.warm_ups = seconds, fails, 0
 
-    def __call__(self, job: object) -> nullcontext["Side"]:
+    def __call__(self, job: object) -> nullcontext["CountedSide"]:
         return nullcontext(self)
 
     def warm_up(self) -> None:
         self.warm_ups += 1
         if self.fails:
             raise RuntimeError("no kernel for this shape. Try another")
+        time.sleep(self.seconds)
 
-    def measure(self) -> dict[str, float]:
-        return {"seconds": 10.0}
+    def measure(self) -> dict[str, Any]:
+        return {"seconds": 10.0, "memory": 1, "scores": [0.5, 0.25]}
+
+    def busy_share(self) -> float:
+        return 0.5
 
 
-def test_a_side_that_fails_or_is_late_does_not_stop_the_others(bench_gpu, monkeypatch, tmp_path):
+@pytest.fixture
+def record(bench_gpu, monkeypatch, tmp_path, model_folder):
+    """Return a function that opens the record of a part with two texts, measured by the given sides."""
     part = importlib.import_module("bench_gpu_part")
-    sides = {"flex": Side(fails=True), "packed": Side(fails=False)}
-    monkeypatch.setattr(part, "SIDES", sides)
-    path, peak = tmp_path / "50m.json", SimpleNamespace(measure=lambda: None)
-    state = part.read_state(path, False)
-    part.measure(None, state, 3, time.monotonic() + 15, path, peak)
-    assert state == json.loads(path.read_text())
-    assert state["failures"] == {"flex": "RuntimeError: no kernel for this shape"}
-    assert len(state["passes"]["packed"]) == 1  # the next would end after the deadline
-    resumed = part.read_state(path, False)
-    assert (resumed["passes"], resumed["failures"]) == (state["passes"], {})
-    part.measure(None, resumed, 3, time.monotonic() + 60, path, peak)
-    assert len(resumed["passes"]["packed"]) == 3
+    scorer = load_scorer(ModelSpec(str(model_folder("llama")), device="cpu"))
+    requests = [scorer.probe("Short."), scorer.probe("A longer text.")]
+    job = SimpleNamespace(parts=[scorer], requests=requests, items=[None], device=torch.device("cpu"))
+
+    def open_record(**sides: CountedSide):
+        monkeypatch.setattr(part, "SIDES", sides)
+        path = tmp_path / "exact.json"
+        return part.Record("exact", bench_gpu.PARTS["exact"], job, part.read_state(path, False), path)
+
+    return open_record
+
+
+def test_a_side_that_fails_or_hangs_does_not_stop_the_others(record, tmp_path, monkeypatch):
+    part = importlib.import_module("bench_gpu_part")
+    monkeypatch.setattr(part, "LONGEST_SHARE", 0.08)
+    sides = {"flex": CountedSide(fails=True), "hangs": CountedSide(seconds=600), "packed": CountedSide()}
+    opened = record(**sides)
+    opened.measure(3, time.monotonic() + 15)
+    stored = json.loads((tmp_path / "exact.json").read_text())
+    assert stored["failures"] == {
+        "flex": "RuntimeError: no kernel for this shape",
+        "hangs": "TooSlow: it took longer than 1 s",
+    }
+    assert len(stored["passes"]["packed"]) == 1  # the next would end after the deadline
+    assert [line["side"] for line in stored["lines"][1:]] == ["packed", "flex", "hangs"]
+    assert stored["status"] == "partial"
+
+    resumed = record(flex=sides["flex"], packed=sides["packed"])
+    assert resumed.state["failures"] == {}
+    resumed.measure(3, time.monotonic() + 100)
+    resumed.finish()
+    stored = json.loads((tmp_path / "exact.json").read_text())
+    assert len(stored["passes"]["packed"]) == 3
     assert sides["packed"].warm_ups == 2
-    assert part.read_state(path, True)["passes"] == {}  # a dry run does not continue a measurement
+    assert stored["status"] == "failed"
+    assert part.read_state(tmp_path / "exact.json", True)["passes"] == {}  # a dry run does not continue a measurement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
@@ -37,10 +37,15 @@ class Workers(Protocol):
 
 
 class BatchRunner:
-    """Runs batches on a scorer. A batch that does not fit into memory is halved, and so are later ones of its size."""
+    """Runs batches on a scorer. A batch that does not fit into memory is halved, and so are later ones of its size.
 
-    def __init__(self, scorer: Scorer) -> None:
-        self.scorer = scorer
+    Args:
+        scorer: the scorer.
+        may_halve: False if other processes run the same batches together with this one.
+    """
+
+    def __init__(self, scorer: Scorer, may_halve: bool = True) -> None:
+        self.scorer, self.may_halve = scorer, may_halve
         self.max_tokens: int | None = None
         """Half of the tokens of the smallest batch that ran out of memory."""
 
@@ -48,7 +53,7 @@ class BatchRunner:
         """Return the scores of a batch, in its order.
 
         Raises:
-            InputError: if a single request does not fit into memory.
+            InputError: if a single request, or a batch that may not be halved, does not fit into memory.
         """
         limit = self.max_tokens
         if limit is not None and len(batch) > 1 and count_tokens(batch, self.scorer.traits) > limit:
@@ -62,8 +67,24 @@ class BatchRunner:
                 raise InputError(
                     f"An item of {len(batch[0])} tokens does not fit into memory: pass --max_length, or another device."
                 ) from error
+            if not self.may_halve:
+                raise InputError(
+                    f"A batch of {count_tokens(batch, self.scorer.traits)} tokens does not fit into memory: pass a "
+                    "smaller --batch_tokens."
+                ) from error
         self.max_tokens = count_tokens(batch, self.scorer.traits) // 2
         return self._run_halves(batch)
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
+        """Yield each batch with its scores; the next batch gets ready while one is computed."""
+        upcoming = iter(batches)
+        batch = next(upcoming, None)
+        while batch is not None:
+            following = next(upcoming, None)
+            if following is not None:
+                self.scorer.prefetch(following)
+            yield batch, self(batch)
+            batch = following
 
     def _run_halves(self, batch: Batch) -> list[Score]:
         middle = len(batch) // 2

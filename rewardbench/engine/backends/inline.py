@@ -39,8 +39,7 @@ class _InlineStage:
         self._runner = runner
 
     def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
-        for batch in batches:
-            yield batch, self._runner(batch)
+        return self._runner.run(batches)
 
     def broadcast(self, compute: Callable[[], T]) -> T:
         return compute()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from rewardbench.console.logging import quieten_worker
 from rewardbench.engine.backends.base import BatchRunner, StageWorkers
@@ -144,14 +144,23 @@ def _serve(
         with cache_only():
             scorer = load_scorer()
         with scorer.stages[stage] as stage_scorer:
-            runner = BatchRunner(stage_scorer)
             connection.send(digest(dict(stage_scorer.fingerprint)))
-            while True:
-                number, encoded = connection.recv()
-                batch = list(map(decode_request, encoded))
-                connection.send((number, runner(batch)))
+            _serve_batches(connection, BatchRunner(stage_scorer))
     except InputError as error:
         connection.send(error)
+
+
+def _serve_batches(connection: Connection, runner: BatchRunner) -> NoReturn:
+    """Score batches as they arrive; one that has arrived gets ready while the one before it is computed."""
+    queue: deque[tuple[int, Batch]] = deque()
+    while True:
+        while not queue or (len(queue) < QUEUED and connection.poll()):
+            number, encoded = connection.recv()
+            queue.append((number, list(map(decode_request, encoded))))
+        number, batch = queue.popleft()
+        if queue:
+            runner.scorer.prefetch(queue[0][1])
+        connection.send((number, runner(batch)))
 
 
 class _PoolStage:

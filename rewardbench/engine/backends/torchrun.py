@@ -17,6 +17,7 @@ from rewardbench.engine.backends.base import BatchRunner, StageWorkers
 from rewardbench.engine.batching import Batch
 from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import digest
+from rewardbench.models.tensor_parallel import is_parallel
 from rewardbench.processes import whole_number
 from rewardbench.types import Score, Scorer
 
@@ -87,15 +88,21 @@ def is_first() -> bool:
 class Ranks:
     """The ranks of a launcher: each computes its share of the batches, and all receive all scores.
 
+    If a model is divided among them (tensor parallelism), they compute all batches together.
+
+    Args:
+        launched: this rank.
+        shares_model: True if they share a model, so that GPUs exchange activations.
+
     Raises:
         InputError: if not all ranks join within the time limit.
     """
 
-    def __init__(self, launched: Launch) -> None:
+    def __init__(self, launched: Launch, shares_model: bool = False) -> None:
         import torch.distributed as dist
 
         if not dist.is_initialized():
-            join(launched)
+            join(launched, shares_model)
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
     @contextmanager
@@ -105,7 +112,9 @@ class Ranks:
         Raises:
             InputError: if the ranks loaded different models.
         """
-        stage_workers = _RankStage(BatchRunner(scorer), self.rank, self.size)
+        shares_model = is_parallel(scorer.model)
+        stage_class = _ParallelStage if shares_model else _RankStage
+        stage_workers = stage_class(BatchRunner(scorer, may_halve=not shares_model), self.rank, self.size)
         fingerprints = stage_workers.gather(digest(dict(scorer.fingerprint)))
         for rank, fingerprint in enumerate(fingerprints):
             if fingerprint != fingerprints[0]:
@@ -116,17 +125,23 @@ class Ranks:
         yield stage_workers
 
 
-def join(launched: Launch) -> None:
+def join(launched: Launch, shares_model: bool = False) -> None:
     """Wait for the other ranks, and form a process group.
+
+    Args:
+        launched: this rank.
+        shares_model: True if GPUs exchange activations, for which gloo is too slow; scores are few.
 
     Raises:
         InputError: if not all ranks join within the time limit.
     """
+    import torch
     import torch.distributed as dist
 
     store = _Rendezvous(launched).wait()
+    backend = "cpu:gloo,cuda:nccl" if shares_model and torch.cuda.is_available() else "gloo"
     with rank_failures(launched.rank):
-        dist.init_process_group("gloo", store=store, rank=launched.rank, world_size=launched.size)  # scores are few
+        dist.init_process_group(backend, store=store, rank=launched.rank, world_size=launched.size)
     atexit.register(leave)
 
 
@@ -255,7 +270,8 @@ class _RankStage:
     def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
         for first in range(0, len(batches), ROUND * self._size):
             round_batches = batches[first : first + ROUND * self._size]
-            scores_by_rank = self.gather([self._runner(batch) for batch in round_batches[self._rank :: self._size]])
+            own_scores = [scores for _, scores in self._runner.run(round_batches[self._rank :: self._size])]
+            scores_by_rank = self.gather(own_scores)
             for n, batch in enumerate(round_batches):
                 yield batch, scores_by_rank[n % self._size][n // self._size]
 
@@ -275,3 +291,15 @@ class _RankStage:
         with rank_failures(self._rank):
             dist.broadcast_object_list(values)
         return values[0]  # type: ignore[return-value]
+
+
+class _ParallelStage(_RankStage):
+    """All ranks run each batch together, on a model that is divided among them."""
+
+    def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
+        return self._runner.run(batches)
+
+    def broadcast(self, compute: Callable[[], T]) -> T:
+        """Call a function in all ranks, since it may run the model, and return the value of rank 0 in all of them."""
+        value = compute()
+        return super().broadcast(lambda: value)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rewardbench.errors import InputError
 from rewardbench.models.adapters import Adapter, apply_adapter
 from rewardbench.models.failures import part_reported
-from rewardbench.models.layers import base_of, compile_layers, pack_with_flex
+from rewardbench.models.layers import base_of, choose_kernels
 from rewardbench.models.limits import name_first
 from rewardbench.models.placement import (
     is_quantized,
@@ -162,9 +162,7 @@ def load_backbone(
         model = _inner_model(adapted.model) if head.head else adapted.model
         notes += adapted.notes
         unused += adapted.unused
-    if spec.compile:
-        compile_layers(model, spec.model)
-    pack_with_flex(model, spec.attn_implementation == "flex_attention")
+    notes += choose_kernels(model, spec)
     return LoadedBackbone(model, tuple(unused), tuple(notes))
 
 

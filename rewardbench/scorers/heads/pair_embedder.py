@@ -13,7 +13,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rewardbench.errors import InputError
 from rewardbench.models.devices import input_device
@@ -71,23 +71,23 @@ class PairEmbedder(HeadScorer):
         request = self.chat.request(prompt, completion, tools=tools)
         return replace(request, ids=request.ids[:-1] + array("i", [eos]))
 
+    def collate(self, requests: Sequence[TokenRequest]) -> Any:
+        """Pack or pad the distinct texts of all requests, by their length buckets."""
+        texts = dict.fromkeys(text for request in requests for text in split_pair(request))
+        buckets: dict[object, list[TokenRequest]] = {}
+        for text in texts:
+            buckets.setdefault(self.rope.length_bucket(len(text)), []).append(text)
+        return [(bucket, self._collate(bucket, list(map(_positions, bucket)))) for bucket in buckets.values()]
+
     def position_scores(self, requests: Sequence[TokenRequest]) -> list[list[float]]:
         """Return the probability of each request that its first completion is better; each text is run once."""
         import torch
 
-        pairs = list(map(split_pair, requests))
-        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        buckets: dict[object, list[TokenRequest]] = {}
-        for text in texts:
-            buckets.setdefault(self.rope.length_bucket(len(text)), []).append(text)
         states: dict[TokenRequest, torch.Tensor] = {}
-        with torch.inference_mode():
-            for bucket in buckets.values():
-                reset_rope(self.model, self.rope)
-                wanted = list(map(_positions, bucket))
-                read = self._packed_states if self.layout.packed else self._padded
-                states.update(zip(bucket, read(bucket, wanted), strict=True))
-            return [[self._compare(*pair, states)] for pair in pairs]
+        with self.inputs(requests) as buckets, torch.inference_mode():
+            for texts, inputs in buckets:
+                states.update(zip(texts, self._states(inputs), strict=True))
+            return [[self._compare(*split_pair(request), states)] for request in requests]
 
     def score_unbatched(self, request: TokenRequest) -> float:
         """Score one pair by the model's own forward on each text, which every batch must equal."""

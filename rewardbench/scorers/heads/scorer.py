@@ -6,20 +6,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rewardbench.errors import InputError
-from rewardbench.forward.packed import Layout, apply_head, hidden_states
+from rewardbench.forward.packed import Layout, PackedReads, apply_head, collate_packed, hidden_states
 from rewardbench.forward.padding import choose_pad_id, filter_inputs, pad_batch, read_pad_id
-from rewardbench.forward.prefix_tree import build_trie
-from rewardbench.forward.tree_attention import PackedBatch
 from rewardbench.metrics.steps import aggregate
 from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported, run_reported
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
-from rewardbench.scorers.base import ModelScorer
+from rewardbench.scorers.base import CollatingScorer
 from rewardbench.scorers.classifier import describe_model, reset_rope
 from rewardbench.scorers.heads.inputs import HeadChat
 from rewardbench.scorers.heads.marks import MarkChecker, find_mark
@@ -33,11 +29,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
 
+HeadInputs: TypeAlias = "tuple[PackedReads | tuple[dict[str, torch.Tensor], list[list[int]]], list[int]]"
+"""A packed batch, or a padded one with the columns that are read of each row; and the number of reads of each text."""
+
 DESCRIPTIONS = {"name", "title", "checkpoints", "evidence", "source", "needs", "note", "ignore", "match"}
 """Fields of a spec on which no score depends."""
 
 
-class HeadScorer(ModelScorer):
+class HeadScorer(CollatingScorer[Any]):
     """Scores hidden states, or logits of some tokens, at the positions that a head spec names.
 
     Args:
@@ -169,15 +168,16 @@ class HeadScorer(ModelScorer):
     def _aggregate(self, scores: Sequence[float]) -> float:
         return aggregate(scores, self.aggregation) if self.spec.steps else scores[0]
 
+    def collate(self, requests: Sequence[TokenRequest]) -> Any:
+        """Pack or pad a batch, with the positions that are read; see `CollatingScorer.collate`."""
+        return self._collate(requests, list(map(self.places, requests)))
+
     def position_scores(self, requests: Sequence[TokenRequest]) -> list[list[float]]:
         """Return the scores at all positions that are read: one of each text, or one of each of its steps."""
         import torch
 
-        wanted = list(map(self.places, requests))
-        reset_rope(self.model, self.rope)
-        with torch.inference_mode():
-            states = self._packed_states(requests, wanted) if self.layout.packed else self._padded(requests, wanted)
-            return self.read_states(states)
+        with self.inputs(requests) as inputs, torch.inference_mode():
+            return self.read_states(self._states(inputs))
 
     def places(self, request: TokenRequest) -> list[int]:
         """Return the positions whose states are read: those of the head, then that of the gate, if there is one."""
@@ -204,36 +204,37 @@ class HeadScorer(ModelScorer):
             start += count
         return split
 
-    def _packed_states(self, requests: Sequence[TokenRequest], wanted: Sequence[Sequence[int]]) -> list[torch.Tensor]:
-        """Compute each distinct prefix once; return the wanted states of each text: [positions, width]."""
-        import torch
-
-        tree = build_trie([request.ids for request in requests])
-        slots = [
-            int(tree.slots(number, position, position + 1)[0])
-            for number, places in enumerate(wanted)
-            for position in places
-        ]
-        unique, which = np.unique(slots, return_inverse=True)
-        states = hidden_states(self.model, PackedBatch(tree, unique), self.layout.last_layer)[which]
-        if self._token_ids:
-            ids = torch.from_numpy(tree.input_ids[slots]).to(states.device)
-            states = apply_head(self.model, states[:, None], ids[:, None])[:, 0, self._token_ids]
-        return list(torch.split(states, [len(places) for places in wanted]))
-
-    def _padded(self, requests: Sequence[TokenRequest], wanted: Sequence[Sequence[int]]) -> list[torch.Tensor]:
-        """Run a padded batch; return the wanted states of each text: [positions, width]."""
+    def _collate(self, requests: Sequence[TokenRequest], wanted: Sequence[Sequence[int]]) -> HeadInputs:
+        """Pack or pad texts; `wanted` are the positions that are read of each."""
+        counts = list(map(len, wanted))
+        if self.layout.packed:
+            ids = [request.ids for request in requests]
+            return collate_packed(self.model, ids, wanted, self.layout.last_layer), counts
         fill = choose_pad_id(requests, self._pad, self.model.config.get_text_config().vocab_size)
         inputs = pad_batch(requests, fill, self.layout.side, input_device(self.model))
         if self._has_segments:
             inputs["token_type_ids"] = segment_ids(requests, inputs["input_ids"])
-        states = self._outputs(inputs)
         longest = inputs["input_ids"].shape[1]
-        rows = []
-        for number, (request, places) in enumerate(zip(requests, wanted, strict=True)):
+        columns: list[list[int]] = []
+        for request, places in zip(requests, wanted, strict=True):
             offset = longest - len(request) if self.layout.side == "left" else 0
-            rows.append(states[number, [offset + position for position in places]])
-        return rows
+            columns.append([offset + position for position in places])
+        return (inputs, columns), counts
+
+    def _states(self, collated: HeadInputs) -> list[torch.Tensor]:
+        """Run the model; return the wanted states of each text: [positions, width]."""
+        import torch
+
+        inputs, counts = collated
+        reset_rope(self.model, self.rope)
+        if not isinstance(inputs, PackedReads):
+            states = self._outputs(inputs[0])
+            return [states[row, columns] for row, columns in enumerate(inputs[1])]
+        states = hidden_states(self.model, inputs.batch, self.layout.last_layer)[inputs.states]
+        if self._token_ids:
+            ids = inputs.input_ids.to(states.device)
+            states = apply_head(self.model, states[:, None], ids[:, None])[:, 0, self._token_ids]
+        return list(torch.split(states, counts))
 
     def _outputs(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Run the model; return its last hidden states, or the logits of the vocabulary: [texts, tokens, width]."""

@@ -8,13 +8,9 @@ from dataclasses import replace
 from math import exp, fsum, inf
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rewardbench.errors import InputError
-from rewardbench.forward.packed import apply_head, hidden_states
+from rewardbench.forward.packed import apply_head, collate_packed, hidden_states
 from rewardbench.forward.padding import choose_pad_id, filter_inputs, pad_batch
-from rewardbench.forward.prefix_tree import build_trie
-from rewardbench.forward.tree_attention import PackedBatch
 from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
 from rewardbench.scorers.classifier import reset_rope
@@ -135,16 +131,10 @@ class LogitJudge(LocalJudge):
 
     def _packed_logits(self, requests: Sequence[TokenRequest]) -> torch.Tensor:
         """Compute each distinct prefix once, and the vocabulary head at the last position of each prompt."""
-        import torch
-
-        trie = build_trie([request.ids for request in requests])
-        slots: list[int] = []
-        for number, request in enumerate(requests):
-            slots.append(int(trie.slots(number, len(request) - 1, len(request))[0]))
-        distinct_slots, slot_numbers = np.unique(slots, return_inverse=True)
-        hidden = hidden_states(self.model, PackedBatch(trie, distinct_slots), self.layout.last_layer)[slot_numbers]
-        ids = torch.from_numpy(trie.input_ids[slots]).to(hidden.device)
-        return apply_head(self.model, hidden[:, None], ids[:, None])[:, 0]
+        positions = [[len(request) - 1] for request in requests]
+        reads = collate_packed(self.model, [request.ids for request in requests], positions, self.layout.last_layer)
+        hidden = hidden_states(self.model, reads.batch, self.layout.last_layer)[reads.states]
+        return apply_head(self.model, hidden[:, None], reads.input_ids.to(hidden.device)[:, None])[:, 0]
 
     def _padded_logits(self, requests: Sequence[TokenRequest]) -> torch.Tensor:
         """Run a batch that is padded on the right; the vocabulary head runs for the last positions only, if it can."""

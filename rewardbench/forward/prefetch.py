@@ -1,0 +1,109 @@
+"""Collate the next batch while the present one is computed, so that a GPU does not wait for the host.
+
+The host makes the prefix trie, the masks and the token ids of a batch, which takes 35 ms for 65,000 tokens. A thread
+does that for the next batch. On a GPU it copies them from pinned memory on a stream of its own, beside the running
+kernels. At most two batches are in memory: the present one and the next.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from rewardbench.types import TokenRequest
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+IN_FLIGHT = 2
+"""Batches that are collated at most: the present one, whose turn comes next, and the one after it."""
+
+
+class _Collated(NamedTuple):
+    """Inputs of a batch, and the event after which a GPU has them."""
+
+    inputs: Any
+    ready: torch.cuda.Event | None = None
+
+
+class Prefetcher(Generic[T]):
+    """Collates batches for one device: the next one in a thread, if it is announced.
+
+    Args:
+        collate: makes the inputs of a batch, and copies them to the device.
+        device: the device.
+    """
+
+    def __init__(self, collate: Callable[[Sequence[TokenRequest]], T], device: torch.device) -> None:
+        self._collate, self._device = collate, device
+        self._executor = ThreadPoolExecutor(1, "prefetch")
+        self._stream: torch.cuda.Stream | None = None
+        self._announced: deque[tuple[list[TokenRequest], Future[_Collated]]] = deque(maxlen=IN_FLIGHT)
+
+    def start(self, requests: Sequence[TokenRequest]) -> None:
+        """Start to collate the next batch; of several that were announced and never used, the oldest is dropped."""
+        batch = list(requests)
+        self._announced.append((batch, self._executor.submit(self._collate_beside, batch)))
+
+    @contextmanager
+    def inputs(self, requests: Sequence[TokenRequest]) -> Iterator[T]:
+        """Context manager: yield the inputs of a batch; at its end the device has finished using them.
+
+        Whatever collating raises is raised here, in the thread that computes.
+        """
+        collated = self._take(requests)
+        if collated.ready is not None:
+            _current_stream(self._device).wait_event(collated.ready)
+        try:
+            yield collated.inputs
+        finally:
+            if collated.ready is not None:  # the thread may reuse their memory
+                _current_stream(self._device).synchronize()
+
+    def _take(self, requests: Sequence[TokenRequest]) -> _Collated:
+        """Return the announced batch with these requests; if there is none, collate them now."""
+        import torch
+
+        batch = list(requests)
+        for n, (announced, future) in enumerate(self._announced):
+            if announced == batch:
+                del self._announced[n]
+                return future.result()
+        with torch.inference_mode():  # as in the thread: compiled layers tell the tensors apart
+            return _Collated(self._collate(requests))
+
+    def _collate_beside(self, requests: Sequence[TokenRequest]) -> _Collated:
+        """Collate a batch in the thread, on a GPU with a stream of its own."""
+        import torch
+
+        if self._device.type == "cuda" and self._stream is None:
+            self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        with torch.inference_mode(), nullcontext() if self._stream is None else torch.cuda.stream(self._stream):
+            inputs = self._collate(requests)
+            ready = None if self._stream is None else self._stream.record_event()
+            return _Collated(inputs, ready)
+
+
+def _current_stream(device: torch.device) -> torch.cuda.Stream:
+    import torch
+
+    return torch.cuda.current_stream(device)
+
+
+def copy_to(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Copy an array to a device; from pinned memory to a GPU, so that the copy does not wait for its kernels."""
+    import torch
+
+    return move_to(torch.from_numpy(array), device)
+
+
+def move_to(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy a tensor of the host to a device, as `copy_to` does."""
+    is_gpu = device.type == "cuda"
+    return (tensor.pin_memory() if is_gpu else tensor).to(device, non_blocking=is_gpu)
