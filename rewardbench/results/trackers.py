@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib import import_module
 from importlib.util import find_spec
 from math import isfinite
+from typing import Any
 
 from rewardbench.console.strict_json import dump
 from rewardbench.errors import InputError
@@ -135,15 +137,14 @@ def split_step(name: str) -> tuple[str, int]:
 
 def _log_tensorboard(run: TrackedRun) -> None:
     """Write an event file; checkpoints of a training run share a folder, and so a curve."""
-    from torch.utils.tensorboard import SummaryWriter
-
+    writer_class: Any = import_module("torch.utils.tensorboard").SummaryWriter
     root = os.environ.get("TENSORBOARD_LOGGING_DIR") or os.path.join(run.folder, "runs")
     folder = os.path.join(root, run.group.replace("\\", "/").strip("/.").replace("..", "_").replace("/", os.sep))
-    with SummaryWriter(folder) as writer:  # type: ignore[no-untyped-call]
+    with writer_class(folder) as writer:
         for name, value in run.figures.items():
-            writer.add_scalar(name, value, run.step)  # type: ignore[no-untyped-call]
+            writer.add_scalar(name, value, run.step)
         for name, text in run.config.items():
-            writer.add_text(name, text, run.step)  # type: ignore[no-untyped-call]
+            writer.add_text(name, text, run.step)
 
 
 def _log_wandb(run: TrackedRun) -> None:
