@@ -37,7 +37,7 @@ CODES = {"passed": 0, "refused": 1, "flagged": 3}
 
 
 def leaderboard_command(
-    results: Annotated[str, flag(STORE, "results", STORE_HELP)] = "results/",
+    store: Annotated[str, flag(STORE, "store", STORE_HELP)] = "results/",
     port: Annotated[int, flag(OUTPUT, "port", "Port to serve on", min=1, max=65535)] = 7860,
     host: Annotated[str, flag(OUTPUT, "host", "Address to serve on; 0.0.0.0 allows other machines")] = "127.0.0.1",
     allow_host: Annotated[
@@ -49,12 +49,12 @@ def leaderboard_command(
     ] = False,
 ) -> None:
     """Serve the leaderboard of a store as a web page."""
-    _check_folder(results)
+    _check_folder(store)
     app = _import_app()
     access = app.Access(host, tuple(allow_host or ()), writable)
     with app.open_socket(host, port) as listening:
         echo(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)")
-        app.run_server(results, listening, access, _reading_bar)
+        app.run_server(store, listening, access, _reading_bar)
 
 
 def _check_folder(results: str) -> None:
@@ -103,7 +103,7 @@ def _import_app() -> ModuleType:
 
 def submit_command(
     result: Annotated[str, typer.Argument(help="Result file (.json)")],
-    to: Annotated[str, flag(STORE, "to", STORE_HELP)],
+    store: Annotated[str, flag(STORE, "store", STORE_HELP)],
     name: Annotated[TextOption, flag(MODEL, "name", "Name of the model in the store: org/name")] = None,
     license: Annotated[TextOption, flag(MODEL, "license", "License of the weights, such as apache-2.0")] = None,
     dry_run: Annotated[bool, flag(OUTPUT, "dry_run", "Check the result without submitting it")] = False,
@@ -121,20 +121,20 @@ def submit_command(
     entry = pack_submission(result, name, license)
     for line in describe_submission(entry):
         echo(line)
-    store = open_store(to)
-    findings = review_packed(entry, store)
+    opened = open_store(store)
+    findings = review_packed(entry, opened)
     verdict = _print_findings(findings)
     if verdict == "refused":
         raise InputError("Nothing was submitted. Fix the problems listed above, or score the model again.")
-    if hasattr(store, "propose"):  # maintainers review flagged pull requests
+    if hasattr(opened, "propose"):  # maintainers review flagged pull requests
         if not dry_run:
-            echo(f"pull_request={store.propose([entry], pull_request_text(entry))}")
+            echo(f"pull_request={opened.propose([entry], pull_request_text(entry))}")
     elif verdict == "flagged" and not replace:
         raise typer.Exit(CODES[verdict])
     elif not dry_run:
-        key = store.add([entry])[0]
+        key = opened.add([entry])[0]
         echo(f"key={key}")
-        echo(f"submitted={to.rstrip('/')}/{key}.json")
+        echo(f"submitted={store.rstrip('/')}/{key}.json")
 
 
 def _print_findings(findings: Sequence[ReviewFinding]) -> str:
@@ -151,7 +151,7 @@ def _print_findings(findings: Sequence[ReviewFinding]) -> str:
 
 def import_command(
     source: Annotated[str, typer.Argument(help="JSON table of published scores, or a copy of a results repository")],
-    to: Annotated[str, flag(STORE, "to", STORE_HELP)] = "results/",
+    store: Annotated[str, flag(STORE, "store", STORE_HELP)] = "results/",
 ) -> None:
     """Import published results: tables, or files of allenai/reward-bench-results.
 
@@ -164,7 +164,7 @@ def import_command(
 
     entries = read_published(Path(source))
     notes = find_inconsistent(entries)
-    open_store(to).add(entries)
+    open_store(store).add(entries)
     for note in notes:
         echo(f"note: {note}")
     echo(f"imported={len(entries)}")

@@ -21,6 +21,7 @@ OPTIONS = {
     **dict.fromkeys(("tasks", "dataset_name", "datasets", "suite"), ("--dataset", "--datasets")),
     **dict.fromkeys(("max_samples", "num_samples", "max_eval_samples"), ("--limit", "--sample")),
     **dict.fromkeys(("per_device_eval_batch_size", "eval_batch_size"), ("--batch_size",)),
+    **dict.fromkeys(("to", "results"), ("--store",)),
     **dict.fromkeys(("output_path", "output_folder", "results_dir"), ("--output_dir",)),
 }
 """Options of transformers, TRL, lm-eval and others, with those that this program has for the same purpose."""

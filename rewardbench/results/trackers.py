@@ -12,7 +12,6 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from math import isfinite
-from typing import Any
 
 from rewardbench.console.strict_json import dump
 from rewardbench.errors import InputError
@@ -137,10 +136,10 @@ def split_step(name: str) -> tuple[str, int]:
 
 def _log_tensorboard(run: TrackedRun) -> None:
     """Write an event file; checkpoints of a training run share a folder, and so a curve."""
-    writer_class: Any = import_module("torch.utils.tensorboard").SummaryWriter
+    tensorboard = import_module("torch.utils.tensorboard")
     root = os.environ.get("TENSORBOARD_LOGGING_DIR") or os.path.join(run.folder, "runs")
     folder = os.path.join(root, run.group.replace("\\", "/").strip("/.").replace("..", "_").replace("/", os.sep))
-    with writer_class(folder) as writer:
+    with tensorboard.SummaryWriter(folder) as writer:
         for name, value in run.figures.items():
             writer.add_scalar(name, value, run.step)
         for name, text in run.config.items():
@@ -148,8 +147,7 @@ def _log_tensorboard(run: TrackedRun) -> None:
 
 
 def _log_wandb(run: TrackedRun) -> None:
-    import wandb
-
+    wandb = import_module("wandb")
     project = os.environ.get("WANDB_PROJECT") or PROJECT
     with wandb.init(
         project=project, name=run.name, group=run.group, config=dict(run.config), job_type="evaluation"
@@ -158,16 +156,14 @@ def _log_wandb(run: TrackedRun) -> None:
 
 
 def _log_trackio(run: TrackedRun) -> None:
-    import trackio
-
+    trackio = import_module("trackio")
     trackio.init(project=os.environ.get("TRACKIO_PROJECT") or PROJECT, name=run.name, config=dict(run.config))
     trackio.log(dict(run.figures), step=run.step)
     trackio.finish()
 
 
 def _log_mlflow(run: TrackedRun) -> None:
-    import mlflow
-
+    mlflow = import_module("mlflow")
     mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME") or PROJECT)
     with mlflow.start_run(run_name=run.name):
         mlflow.set_tags({"group": run.group})

@@ -46,7 +46,7 @@ configs:
 For each model, `org/model.json` is the summary of its result, and `org/model.parquet` has its scores of each item. The
 raw answers of a judge are in `org/model_answers.jsonl.gz`.
 `rewardbench index` makes `index.parquet` from them, with one row per model. To show the leaderboard, run
-`rewardbench leaderboard --results hf://datasets/...`; to add a result by pull request, run `rewardbench submit`.
+`rewardbench leaderboard --store hf://datasets/...`; to add a result by pull request, run `rewardbench submit`.
 """
 
 

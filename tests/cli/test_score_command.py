@@ -80,10 +80,10 @@ def test_the_joined_parts_are_the_whole(tmp_path, monkeypatch, capsys, suffix):
     else:
         (tmp_path / path).write_text("".join(json.dumps(row) + "\n" for row in rows))
     command = ["score", "--model", "baseline/longest", "--dataset", path]
-    _, whole, _ = run(capsys, *command)
+    _, lines, _ = run(capsys, *command)
     parts = [run(capsys, *command, "--shard", part)[1] for part in ("0/4", "1-2/4", "3/4")]
-    assert "".join(parts) == whole
-    assert whole.count("\n") == 11
+    assert "".join(parts) == lines
+    assert lines.count("\n") == 11
     code, _, error = run(capsys, *command, "--limit", "2", "--shard", "0/4")
     assert (code, "--shard 0/4 has no rows: the data has 2, so pass at most that many parts" in error) == (2, True)
     assert run(capsys, *command, "--shard", "4/4")[0] == 2

@@ -82,7 +82,7 @@ def test_a_lone_surrogate_is_stored_and_rejected_on_submission(here, capsys):
     assert run(capsys, *SCORE)[0] == 0
     stored = [json.loads(line) for line in Path("results/baseline/longest_outputs.jsonl").read_text().splitlines()]
     assert [row["subset"] for row in stored] == [row["subset"] for row in ROWS]
-    code, out, err = run(capsys, "submit", RESULT, "--to", "store", "--dry_run")
+    code, out, err = run(capsys, "submit", RESULT, "--store", "store", "--dry_run")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "The text 'a\\ud83d' contains a lone surrogate" in err
 

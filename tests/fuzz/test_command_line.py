@@ -189,7 +189,7 @@ def test_stored_results_with_spoiled_fields(count):
         ("gate", "--baseline", "bad.json", "--candidate", "results/baseline/shortest.json", "--floor", "all=0.5"),
         ("gate", "--baseline", "results/baseline/shortest.json", "--candidate", "bad.json", "--json"),
         ("verify", "bad.json", "--dataset", "pairs.jsonl"),
-        ("submit", "bad.json", "--to", "store", "--name", "org/m"),
+        ("submit", "bad.json", "--store", "store", "--name", "org/m"),
         ("show", "bad_outputs.jsonl"),
         ("index", "."),
     ]

@@ -203,7 +203,7 @@ def test_results_are_stored_read_and_compared(bench, tmp_path):
 
 def test_a_result_of_steps_is_not_published(bench, tmp_path, capsys):
     path = evaluate(Reader(), str(bench), protocol="processbench").save(tmp_path / "results")
-    code, _, error = run(capsys, "submit", path, "--to", tmp_path / "board", "--license", "mit")
+    code, _, error = run(capsys, "submit", path, "--store", tmp_path / "board", "--license", "mit")
     assert (code, error.count("\n")) == (2, 1)
     assert "cannot be published: its figures follow from the scores of steps" in error
     assert not (tmp_path / "board").exists()

@@ -91,19 +91,19 @@ OPTIONS: dict[str, dict[str, st.SearchStrategy]] = {
     "verify": {"": files, "--store": files, "--dataset": files, "--protocol": texts, "--record": switch},
     "submit": {
         "": files,
-        "--to": st.sampled_from(["store", "pairs.jsonl", ""]),
+        "--store": st.sampled_from(["store", "pairs.jsonl", ""]),
         "--name": texts,
         "--license": texts,
         "--dry_run": switch,
     },
-    "import": {"": files, "--to": st.sampled_from(["store", "pairs.jsonl"])},
+    "import": {"": files, "--store": st.sampled_from(["store", "pairs.jsonl"])},
     "index": {"": files, "--json": switch},
     "cache": {"--json": switch},
     "cache prune": {"--model": texts, "--older_than": numbers},
 }
 """The options of each command; a name that is blank stands for a positional argument."""
 
-LIKELY = {"--model", "--dataset", "--baseline", "--candidate", "--to", "", " "}
+LIKELY = {"--model", "--dataset", "--baseline", "--candidate", "--store", "", " "}
 """Options that a command nearly always needs."""
 
 

@@ -28,7 +28,7 @@ class Served:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
-        command = [sys.executable, "-m", "rewardbench", "leaderboard", "--results", str(self.results), *flags]
+        command = [sys.executable, "-m", "rewardbench", "leaderboard", "--store", str(self.results), *flags]
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port)],
             stdout=subprocess.PIPE,

@@ -197,7 +197,7 @@ def outsider(bob, hub, folder):
     bob.drop(files)
     bob.checked("Only members of lab")
     bob.shoot("bob-refused")
-    code, output = command(hub, folder / "bob", "hf_of_bob", "submit", files[0], "--to", f"hf://datasets/{DATASET}")
+    code, output = command(hub, folder / "bob", "hf_of_bob", "submit", files[0], "--store", f"hf://datasets/{DATASET}")
     assert code == 0, output
     bob.await_queue("Add lab/outside on core")
     bob.shoot("bob-by-the-command")

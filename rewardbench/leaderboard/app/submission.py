@@ -87,7 +87,7 @@ class UploadChecks:
             return ""
         if self.sign_in:
             return "Sign in to submit it."
-        return f"This page cannot open pull requests: run `rewardbench submit` with --to {self.library.location}."
+        return f"This page cannot open pull requests: run `rewardbench submit` with --store {self.library.location}."
 
     def check(self, client: str, files: Sequence[str], name: str = "", visitor: Visitor | None = None) -> CheckedUpload:
         """Check an upload, unless the client exceeds a limit."""

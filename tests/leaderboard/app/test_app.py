@@ -40,7 +40,7 @@ class Server:
             "-m",
             "rewardbench",
             "leaderboard",
-            "--results",
+            "--store",
             str(results),
             "--port",
             str(self.port),

@@ -50,7 +50,7 @@ class Site:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
-        command = [sys.executable, "-m", "rewardbench", "leaderboard", "--results", str(results), *flags]
+        command = [sys.executable, "-m", "rewardbench", "leaderboard", "--store", str(results), *flags]
         command += ["--port", str(self.port)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert self.process.stdout.readline().startswith(b"leaderboard=")

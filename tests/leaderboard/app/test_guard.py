@@ -317,7 +317,7 @@ def test_visitors_write_to_a_folder_only_with_writable(tmp_path, flags):
     running = Served(tmp_path, *flags)
     before = sorted(path.name for path in running.results.rglob("*"))
     page = running.see("?view=submit").json()
-    assert f"rewardbench submit results/org/name.json --to {running.results}" in page
+    assert f"rewardbench submit results/org/name.json --store {running.results}" in page
     assert "--writable" in page
     assert running.join([None, ""]).status_code == 404
     assert running.upload(("a.json", b"{}")).status_code == 404

@@ -108,7 +108,7 @@ def demo(tmp_path):
 @pytest.fixture
 def serving(demo):
     port = free_port()
-    command = [sys.executable, "-m", "rewardbench", "leaderboard", "--results", str(demo), "--port", str(port)]
+    command = [sys.executable, "-m", "rewardbench", "leaderboard", "--store", str(demo), "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline().startswith("leaderboard=")
     yield process, port, command

@@ -78,7 +78,7 @@ def repository(folder):
 def test_results_repository_of_0_1_is_imported(tmp_path, capsys):
     repository(tmp_path / "theirs")
     with pytest.raises(SystemExit) as stop:
-        main(["import", str(tmp_path / "theirs"), "--to", str(tmp_path / "ours")])
+        main(["import", str(tmp_path / "theirs"), "--store", str(tmp_path / "ours")])
     assert stop.value.code == 0
     assert "imported=2" in capsys.readouterr().out
     rows = {row.model: row for row in refresh(LocalStore(tmp_path / "ours")).rows}

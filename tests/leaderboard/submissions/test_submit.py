@@ -81,7 +81,7 @@ def test_submission_is_described_before_it_is_sent(scored):
 
 
 def test_valid_result_is_added_to_a_folder_and_a_malformed_one_is_not(scored, tmp_path, capsys):
-    code, out, _ = run(capsys, "submit", scored, "--to", tmp_path / "store", "--name", "org/mine")
+    code, out, _ = run(capsys, "submit", scored, "--store", tmp_path / "store", "--name", "org/mine")
     assert (code, "verdict=passed" in out, "key=org/mine" in out) == (0, True, True)
     assert f"submitted={tmp_path / 'store' / 'org' / 'mine.json'}" in out.splitlines()
     assert (tmp_path / "store" / "org" / "mine.json").is_file()
@@ -90,7 +90,7 @@ def test_valid_result_is_added_to_a_folder_and_a_malformed_one_is_not(scored, tm
     spoiled = tmp_path / "spoiled.json"
     spoiled.write_text(json.dumps(summary))
     results.outputs_path(spoiled).write_bytes(results.outputs_path(scored).read_bytes())
-    code, out, err = run(capsys, "submit", spoiled, "--to", tmp_path / "other", "--name", "org/mine")
+    code, out, err = run(capsys, "submit", spoiled, "--store", tmp_path / "other", "--name", "org/mine")
     assert (code, "the items give" in out, err.count("\n")) == (2, True, 1)
     assert not (tmp_path / "other").exists()
 
@@ -114,25 +114,25 @@ def test_rules_in_the_file_are_ignored(scored, tmp_path, capsys, forged):
     (row,) = refresh(LocalStore(place.parent)).rows
     assert row.score.value == pytest.approx(true)
     assert row.rank_range is None
-    code, out, _ = run(capsys, "submit", place, "--to", tmp_path / "x", "--name", "org/m", "--dry_run")
+    code, out, _ = run(capsys, "submit", place, "--store", tmp_path / "x", "--name", "org/m", "--dry_run")
     assert (code, "verdict=passed" in out) == (0, True), "the stated figures are the true ones"
     summary["score"]["value"] = 0.9
     place.write_text(json.dumps(summary))
-    assert run(capsys, "submit", place, "--to", tmp_path / "x", "--name", "org/m", "--dry_run")[0] == 2
+    assert run(capsys, "submit", place, "--store", tmp_path / "x", "--name", "org/m", "--dry_run")[0] == 2
 
 
 def test_dry_run_sends_nothing(scored, tmp_path, capsys):
-    assert run(capsys, "submit", scored, "--to", tmp_path / "store", "--dry_run")[0] == 0
+    assert run(capsys, "submit", scored, "--store", tmp_path / "store", "--dry_run")[0] == 0
     assert not (tmp_path / "store").exists()
 
 
 def test_copy_under_another_name_is_flagged_on_submission(scored, tmp_path, capsys):
     store = tmp_path / "store"
-    assert run(capsys, "submit", scored, "--to", store, "--name", "org/one")[0] == 0
-    code, out, _ = run(capsys, "submit", scored, "--to", store, "--name", "org/two")
+    assert run(capsys, "submit", scored, "--store", store, "--name", "org/one")[0] == 0
+    code, out, _ = run(capsys, "submit", scored, "--store", store, "--name", "org/two")
     assert (code, "verdict=flagged" in out, "org/one" in out, "key=" in out) == (3, True, True, False)
     assert not (store / "org" / "two.json").exists()
-    code, out, _ = run(capsys, "submit", scored, "--to", store, "--name", "org/two", "--replace")
+    code, out, _ = run(capsys, "submit", scored, "--store", store, "--name", "org/two", "--replace")
     assert (code, "key=org/two" in out) == (0, True)
 
 
@@ -155,13 +155,13 @@ def test_original_is_not_flagged_for_a_later_copy(scored, tmp_path, capsys):
 
 def test_changed_result_is_flagged_and_an_identical_one_is_not(scored, tmp_path, capsys):
     store = tmp_path / "store"
-    assert run(capsys, "submit", scored, "--to", store)[0] == 0
+    assert run(capsys, "submit", scored, "--store", store)[0] == 0
     before = (store / "baseline" / "random.json").read_bytes()
-    assert run(capsys, "submit", scored, "--to", store)[0] == 0
-    code, out, _ = run(capsys, "submit", scored, "--to", store, "--license", "mit")
+    assert run(capsys, "submit", scored, "--store", store)[0] == 0
+    code, out, _ = run(capsys, "submit", scored, "--store", store, "--license", "mit")
     assert (code, "would replace baseline/random" in out, "manifest.model.license" in out) == (3, True, True), out
     assert (store / "baseline" / "random.json").read_bytes() == before
-    assert run(capsys, "submit", scored, "--to", store, "--license", "mit", "--replace")[0] == 0
+    assert run(capsys, "submit", scored, "--store", store, "--license", "mit", "--replace")[0] == 0
     assert (store / "baseline" / "random.json").read_bytes() != before
 
 
@@ -178,9 +178,9 @@ def test_folder_replaces_nothing_without_replace(scored, tmp_path):
 
 def test_dry_run_changes_no_file_of_the_store(scored, tmp_path, capsys):
     store = tmp_path / "store"
-    run(capsys, "submit", scored, "--to", store)
+    run(capsys, "submit", scored, "--store", store)
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
-    code, out, _ = run(capsys, "submit", scored, "--to", store, "--dry_run", "--name", "org/x")
+    code, out, _ = run(capsys, "submit", scored, "--store", store, "--dry_run", "--name", "org/x")
     assert (code, "verdict=flagged" in out) == (3, True)
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
 
@@ -200,12 +200,12 @@ def test_published_command_is_quoted_and_unknown_license_is_removed(scored, tmp_
 
 
 def test_a_submission_to_the_hub_is_a_pull_request(scored, hub, capsys):
-    code, out, _ = run(capsys, "submit", scored, "--to", WHERE, "--name", "org/mine")
+    code, out, _ = run(capsys, "submit", scored, "--store", WHERE, "--name", "org/mine")
     assert (code, "pull_request=" in out) == (0, True)
     assert sorted(hub.repos["org/results"].pulls[1]) == ["org/mine.json", "org/mine.parquet"]
     code, out, _ = run(capsys, "verify", f"{WHERE}@refs/pr/1", "--merge")
     assert (code, "verdict=passed" in out, "merged=" in out) == (0, True, True)
-    code, out, _ = run(capsys, "submit", scored, "--to", WHERE, "--name", "org/copy")
+    code, out, _ = run(capsys, "submit", scored, "--store", WHERE, "--name", "org/copy")
     assert code == 0
     code, out, _ = run(capsys, "verify", f"{WHERE}@refs/pr/2", "--merge")
     assert (code, "and the same scores" in out, "merged=" in out) == (3, True, False)
