@@ -32,10 +32,11 @@ class Attack:
     Args:
         served: the running leaderboard.
         seconds: for how long.
+        seed: seed of the requests of the first thread.
     """
 
-    def __init__(self, served, seconds):
-        self.served = served
+    def __init__(self, served, seconds, seed):
+        self.served, self.seed = served, seed
         self.end = time.monotonic() + seconds
         self.statuses = Counter()
         self.bad = []
@@ -44,7 +45,7 @@ class Attack:
 
     def run(self):
         """Send requests until the time is over."""
-        threads = [threading.Thread(target=self.send, args=(seed,)) for seed in range(THREADS)]
+        threads = [threading.Thread(target=self.send, args=(self.seed + number,)) for number in range(THREADS)]
         threads += [threading.Thread(target=self.ask), threading.Thread(target=self.watch)]
         for thread in threads:
             thread.start()
@@ -118,10 +119,13 @@ class Attack:
             time.sleep(0.1)
 
 
-@pytest.mark.parametrize("seconds", [12, pytest.param(600, marks=pytest.mark.slow)])
-def test_the_leaderboard_survives_random_requests(tmp_path, capsys, seconds):
+@pytest.mark.parametrize(
+    ("seconds", "seed"),
+    [(12, 0), pytest.param(600, 0, marks=pytest.mark.slow), pytest.param(600, 1_000, marks=pytest.mark.slow)],
+)
+def test_the_leaderboard_survives_random_requests(tmp_path, capsys, seconds, seed):
     served = Served(tmp_path, "--writable", REWARDBENCH_CACHE=str(tmp_path / "cache"))
-    attack = Attack(served, seconds)
+    attack = Attack(served, seconds, seed)
     attack.run()
     assert served.process.poll() is None
     assert served.see("?view=about").status_code == 200
@@ -135,7 +139,7 @@ def test_the_leaderboard_survives_random_requests(tmp_path, capsys, seconds):
             f"log_lines={len(lines)} load={os.getloadavg()[0]:.1f}"
         )
     assert attack.bad == []
-    assert attack.statuses[200] > 20, "some requests are valid"
+    assert attack.statuses[200] > 5, "some requests are valid"
     assert failures <= len(lines), "a line for each failure"
     assert b"Traceback (most recent call last)" not in b"\n".join(lines)
     assert max(attack.waits) < (PATIENCE if os.getloadavg()[0] < 3 else BUSY)

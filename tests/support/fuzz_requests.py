@@ -4,7 +4,9 @@ import json
 import random
 import string
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
+from malformed_uploads import BODIES, KINDS
 from served import META
 
 NASTY = (
@@ -18,10 +20,16 @@ PATHS = (
     *("/gradio_api/upload", "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/component_server/"),
     *("/gradio_api/cancel", "/gradio_api/heartbeat/x", "/gradio_api/upload_progress", "/gradio_api/app_id"),
     *("/gradio_api/file=/etc/passwd", "/gradio_api/info", "/gradio_api/openapi.json", "/docs", "/openapi.json"),
+    *("/rows.json", "/rows.csv", "/rows.parquet", "/rows.tex", "/rows.bib", "/cite.bib", "/badge.svg", "/embed"),
+    *("/rows.schema.json", "/icon.svg", "/social-card.png", "/login/huggingface", "/login/callback"),
     *("/gradio_api/reset", "/gradio_api/run/check", "/gradio_api/call/check", "/monitoring", "/login", "/logout"),
 )
+EXPORTS = ("rows.json", "rows.csv", "rows.parquet", "rows.tex", "rows.bib", "cite.bib", "badge.svg", "embed")
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "X", "get")
-VIEWS = ("board", "model", "compare", "size", "items", "suite", "submit", "about", "none")
+VIEWS = (
+    *("board", "model", "compare", "size", "items", "suite", "submit", "about", "none"),
+    *("suites", "history", "queue", "compare", "Board", "board\n"),
+)
 FIELDS = (
     "view",
     "suite",
@@ -72,7 +80,8 @@ class RequestMaker:
     def draw(self):
         """Return the next request."""
         kinds = (self.page, self.join, self.upload, self.see, self.copy, self.stream, self.broken, self.plain)
-        (kind,) = self.chance.choices(kinds, (2, 6, 5, 5, 2, 3, 4, 3))
+        kinds += (self.malformed, self.exported, self.deep_link, self.cancel)
+        (kind,) = self.chance.choices(kinds, (2, 6, 5, 5, 2, 3, 4, 3, 4, 3, 2, 1))
         request = kind()
         if self.chance.random() < 0.2:
             request.headers |= self.odd_headers()
@@ -201,6 +210,41 @@ class RequestMaker:
         query = self.chance.choice(("", "", "?upload_id=x", f"?upload_id={'y' * 500}", "?upload_id=%00"))
         return RandomRequest("POST", f"/gradio_api/upload{query}", {"content-type": kind}, body)
 
+    def malformed(self):
+        """Return an upload that no browser sends, perhaps damaged once more, or with another Content-Type."""
+        body = self.chance.choice(list(BODIES.values()))
+        if self.chance.random() < 0.3:
+            body = self.damaged(body)
+        kinds = list(KINDS.values()) if self.chance.random() < 0.2 else ["multipart/form-data; boundary=abc"]
+        query = self.chance.choice(("", "", "?upload_id=x", "?upload_id=a&upload_id=b"))
+        return RandomRequest("POST", f"/gradio_api/upload{query}", {"content-type": self.chance.choice(kinds)}, body)
+
+    def query(self):
+        """Return the query of an address: known and unknown parameters, valid, odd, encoded and repeated values."""
+        pairs = []
+        for _ in range(self.chance.randrange(6)):
+            name = self.chance.choice((*FIELDS, "rows", "page", "deep_link", "m", "scale", "markdown", self.text()))
+            value = self.chance.choice((self.text(), "core", self.chance.choice(self.keys), "1", "9" * 400))
+            encode = self.chance.choice((quote, quote, lambda text, errors="": text.replace(" ", "+")))
+            pairs += [f"{encode(name, errors='replace')}={encode(value, errors='replace')}"] * self.chance.choice(
+                (1, 2)
+            )
+        return "&".join(pairs)
+
+    def exported(self):
+        """Return a request for rows as a file, a badge, or an embedded table."""
+        address = f"/{self.chance.choice(EXPORTS)}?{self.query()}"
+        return RandomRequest(self.chance.choice(("GET", "GET", "HEAD")), address)
+
+    def deep_link(self):
+        """Return a request for a page as a browser opens it."""
+        return RandomRequest("GET", f"/?view={self.chance.choice(VIEWS)}&{self.query()}")
+
+    def cancel(self):
+        """Return a request to cancel an event."""
+        body = {"event_id": self.value(3), "fn_index": self.value(3), "session_hash": self.session()}
+        return self.json_request("/gradio_api/cancel", body)
+
     def stream(self):
         """Return a request for the outcome of an event, or for another stream."""
         path = self.chance.choice(("queue/data", "queue/data", "heartbeat/x", "upload_progress"))
@@ -233,13 +277,16 @@ class RequestMaker:
             "transfer-encoding": ("chunked", "gzip, chunked", "identity", " chunked"),
             "content-encoding": ("gzip", "br"),
             "accept-encoding": ("gzip", "identity;q=0", "*", "gzip;q=x"),
-            "range": ("bytes=0-", "bytes=-1", "bytes=5-1", "x" * 300),
+            "range": ("bytes=0-", "bytes=-1", "bytes=5-1", "x" * 300, "bytes=" + "0-0," * 5_000 + "0-0"),
             "if-none-match": ("*", '"x"'),
             "connection": ("close", "upgrade", "keep-alive, x"),
             "upgrade": ("websocket", "h2c"),
             "expect": ("100-continue", "x"),
             "sec-fetch-site": ("cross-site", "none", "x"),
-            "cookie": ("a=" + "b" * 3_000, "access-token=x", ";;;"),
+            "cookie": ("a=" + "b" * 3_000, "access-token=x", ";;;", "rewardbench=eyJrZXkiOiAieCJ9.x.y"),
+            "x-forwarded-proto": ("https", "javascript", "https, http", '"><script>'),
+            "x-gradio-server": ("http://evil.example", "x"),
+            "if-modified-since": ("Thu, 01 Jan 1970 00:00:00 GMT", "x"),
             "authorization": ("Bearer x", "Basic ====="),
         }
         names = self.chance.sample(sorted(headers), self.chance.randrange(1, 4))

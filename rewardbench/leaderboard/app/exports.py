@@ -221,11 +221,11 @@ class ExportSite:
             "ETag": tag,
             "Cache-Control": f"max-age={seconds}",
             "Content-Security-Policy": DATA_POLICY,
-            "Vary": "Origin",
+            "Vary": "Origin, X-Forwarded-Host, X-Forwarded-Proto",
         }
         if is_shared and may_read(request):
             headers["Access-Control-Allow-Origin"] = "*"
-        if status == 200 and tag in _tags(request.headers.get("if-none-match", "")):
+        if status == 200 and _has_tag(request.headers.get("if-none-match", ""), tag):
             return Response(None, 304, headers)
         if file_name:
             headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
@@ -307,8 +307,10 @@ def is_public(address: str) -> bool:
         return "." in name and not name.endswith((".localhost", ".local", ".internal", ".lan"))
 
 
-def _tags(header: str) -> list[str]:
-    return [tag.strip() for tag in header.split(",")]
+def _has_tag(header: str, tag: str) -> bool:
+    """Return True if an If-None-Match header has a tag, by weak comparison, or accepts any."""
+    tags = [part.strip().removeprefix("W/") for part in header.split(",")]
+    return "*" in tags or tag.removeprefix("W/") in tags
 
 
 def _count(text: str) -> int:

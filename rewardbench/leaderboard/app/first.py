@@ -127,6 +127,8 @@ class StartingApp:
             return
         await self._started.wait()
         app = self._app or HTMLResponse("The leaderboard is not available. Try again later.", 503)
+        if scope["type"] == "http" and scope["path"] in ("/", "/config"):
+            scope = {**scope, "query_string": b""}  # Gradio would read `page` and `deep_link`
         await app(scope, receive, send)
 
 

@@ -9,37 +9,46 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 from collections import OrderedDict
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import NoReturn
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
-from starlette.formparsers import MultiPartException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rewardbench.leaderboard.app.access import Access
+from rewardbench.leaderboard.app.event_bodies import (
+    CHECK,
+    NUM_INPUTS,
+    SESSION,
+    check_call,
+    check_cancellation,
+    is_form,
+    parse_body,
+    read_body,
+    replay,
+    session_of,
+)
 from rewardbench.leaderboard.app.exports import PATHS
-from rewardbench.leaderboard.app.limits import ConcurrencyLimit, RateLimit, client_of
+from rewardbench.leaderboard.app.limits import ConcurrencyLimit, RateLimit, Turns, client_of
 from rewardbench.leaderboard.app.sign_in import CALLBACK, LOGIN, LOGOUT
-from rewardbench.leaderboard.app.uploads import MOST_FILES, MOST_REQUEST, RejectedError, Uploads
+from rewardbench.leaderboard.app.upload_body import UploadBody, UploadProgress
+from rewardbench.leaderboard.app.uploads import MOST_REQUEST, RejectedError, Uploads
 from rewardbench.results import JsonObject
 
-PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/icon.svg", "/social-card.png", "/robots.txt", "/manifest.json")
-STREAM = "/gradio_api/queue/data"
+PAGES = (
+    *("/", "/config", "/theme.css", "/favicon.ico", "/icon.svg", "/social-card.png", "/robots.txt", "/manifest.json"),
+    *("/gradio_api/theme.css", "/gradio_api/app_id"),
+)
+QUEUE, PROGRESS, HEARTBEAT = "/gradio_api/queue/data", "/gradio_api/upload_progress", "/gradio_api/heartbeat/"
+"""Addresses of streams: outcomes of events, progress of an upload, and one that ends when the visitor leaves."""
 MOST_SESSIONS = 10_000
-STREAMS = (STREAM, "/gradio_api/upload_progress", "/gradio_api/theme.css", "/gradio_api/app_id")
-FOLDERS = ("/assets/", "/static/", "/gradio_api/heartbeat/")
+FOLDERS = ("/assets/", "/static/")
 UPLOAD = "/gradio_api/upload"
 EVENTS = {"/gradio_api/queue/join": 2**16, "/gradio_api/component_server/": 2**19, "/gradio_api/cancel": 2**12}
 """Paths that events are posted to, with the maximum body size in bytes."""
 FORM = (UPLOAD, "/gradio_api/queue/join")
-CHECK, SUBMIT = 0, 1
-NUM_INPUTS = {CHECK: 2, SUBMIT: 1}
-"""Number of inputs of the events of the form."""
-FUNCTIONS = ("see", "copy")
-"""Server functions that the page calls."""
 CROSS_ORIGIN = (
     "access-control-allow-origin",
     "access-control-allow-credentials",
@@ -51,14 +60,8 @@ MOST_HEADERS, LARGEST_HEAD = 100, 2**15
 """Maximum number of headers, and their maximum size in bytes."""
 LONGEST_CALLBACK, MOST_LOGOUT = 4_096, 1_024
 """Maximum length of the query with which the Hub returns a visitor, and of the body of a sign-out, in bytes."""
-SLOWEST_BODY, SLOWEST_UPLOAD = 20.0, 120.0
-"""Seconds within which the body of an event, or of an upload, must arrive."""
-SLOWEST_PART = 15.0
-"""Seconds within which the next part of an upload must arrive, so that a silent client does not occupy a place."""
 LONGEST_DISCARD = 5.0
 """Seconds for reading and discarding what remains of a rejected body."""
-_SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_BOUNDARY = re.compile(r'multipart/form-data\s*;\s*boundary="?([A-Za-z0-9\'()+_,./:=?-]{1,70})"?\s*', re.IGNORECASE)
 
 
 class Guard:
@@ -84,6 +87,10 @@ class Guard:
         self.sessions: OrderedDict[str, None] = OrderedDict()
         """Sessions that have sent an event: only they have outcomes to wait for."""
         self.requests = ConcurrencyLimit(per_client=100, total=1_000)
+        self.streams = ConcurrencyLimit(per_client=60, total=800)
+        """Streams stay open, and must not occupy the places of other requests."""
+        self.turns = Turns(6)
+        self.progress = UploadProgress()
         self.posts = RateLimit(1_200, 60)
         self.joins = RateLimit(60, 600)
         self.uploading = ConcurrencyLimit(per_client=2, total=6)
@@ -121,7 +128,8 @@ class Guard:
                 async with asyncio.timeout(LONGEST_DISCARD):
                     while not ended:
                         await read()
-            answer = PlainTextResponse(f"{rejection}\n", rejection.status, headers={"Connection": "close"})
+            headers = {"Connection": "close", **({"Allow": "GET, HEAD, POST"} if rejection.status == 405 else {})}
+            answer = PlainTextResponse(f"{rejection}\n", rejection.status, headers)
             await answer(scope, receive, finish)
         except Exception as error:  # one line, since clients can cause any number of these
             logging.getLogger("uvicorn.error").error("%s", _log_line(scope, error))
@@ -136,56 +144,69 @@ class Guard:
         if not is_export:
             for name in CROSS_ORIGIN:  # Gradio lets every site read its answers
                 del headers[name]
+            if headers.get("content-type", "").startswith(("text/html", "application/json")):
+                headers.setdefault("cache-control", "private, no-cache")  # it may depend on the host name of a proxy
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         self.access.check(scope["method"], headers)
         _check_head(headers)
         client = client_of(self.access.client(scope, headers))
-        scope = {**scope, "client": (client, 0)}
-        with self.requests.slot(client) as fits:
+        scope = {**scope, "client": (client, 0), "headers": list(_trusted(headers))}
+        limit = self.streams if _is_stream(scope["path"]) else self.requests
+        with limit.slot(client) as fits:
             if not fits:
                 raise RejectedError(429, "Too many open requests: close some and try again.")
             if scope["method"] in ("GET", "HEAD"):
-                if self.can_sign_in and scope["path"] in (LOGIN, CALLBACK):
-                    self._check_login(scope, client)
-                else:
-                    _check_path(scope["path"])
-                self._check_stream(scope)
-                await self.app(scope, receive, send)
+                await self._get(scope, receive, send, client)
             elif scope["method"] == "POST":
                 await self._post(scope, receive, send, client)
             else:
                 raise RejectedError(405, "This method is not served here.")
 
-    def _check_stream(self, scope: Scope) -> None:
-        """Check that a session that waits for outcomes has sent an event.
-
-        Raises:
-            RejectedError: if it has not.
-        """
-        session = QueryParams(scope["query_string"]).get("session_hash")
-        if scope["path"] == STREAM and session not in self.sessions:
-            raise RejectedError(404, "This session has no event.")
+    async def _get(self, scope: Scope, receive: Receive, send: Send, client: str) -> None:
+        path = scope["path"]
+        if self.can_sign_in and path in (LOGIN, CALLBACK):
+            self._check_login(scope, client)
+        elif not _is_stream(path):
+            _check_path(path)
+            async with self.turns.turn(client):
+                await self.app(scope, receive, send)
+            return
+        elif scope["method"] == "HEAD":
+            raise RejectedError(405, "A stream is only served to GET.")
+        elif path == PROGRESS:
+            await self.progress.report(_parameter(scope, "upload_id"), scope, receive, send)
+            return
+        elif path == QUEUE:
+            session = _parameter(scope, "session_hash")
+            if session not in self.sessions:
+                raise RejectedError(404, "This session has no event.")
+            scope["query_string"] = f"session_hash={session}".encode()
+        elif not SESSION.fullmatch(path.removeprefix(HEARTBEAT)):
+            raise RejectedError(404, "There is no such session.")
+        await self.app(scope, receive, send)
 
     async def _post(self, scope: Scope, receive: Receive, send: Send, client: str) -> None:
         if not self.posts.take(client):
             raise RejectedError(429, "Too many requests per minute: wait, and try again.")
         path, headers = scope["path"], Headers(scope=scope)
+        if headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise RejectedError(415, "The body must not be compressed.")
         if path in FORM and not self.takes_files:
             raise RejectedError(404, "This page does not accept files.")
         if path == UPLOAD:
             await self._upload(scope, receive, send, client)
             return
         if self.can_sign_in and path == LOGOUT:
-            await _read_body(receive, headers, MOST_LOGOUT)
-            await _replay(self.app, scope, receive, send, b"")
+            await read_body(receive, headers, MOST_LOGOUT)
+            await replay(self.app, scope, receive, send, b"")
             return
         if path not in EVENTS:
             raise RejectedError(404, "There is nothing at this address.")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise RejectedError(415, "The body must be application/json.")
-        body = _parsed(await _read_body(receive, headers, EVENTS[path]))
+        body = parse_body(await read_body(receive, headers, EVENTS[path]))
         if path == "/gradio_api/queue/join":
             body = self._event(body)
             if not self.joins.take(client):
@@ -194,10 +215,13 @@ class Guard:
             if len(self.sessions) > MOST_SESSIONS:
                 self.sessions.popitem(last=False)
         elif path == "/gradio_api/component_server/":
-            body = _call(body)
+            body = check_call(body)
             if body["component_id"] != self.element:
                 raise RejectedError(404, "The page has no such element.")
-        await _replay(self.app, scope, receive, send, json.dumps(body).encode())
+        else:
+            body = check_cancellation(body)
+        async with self.turns.turn(client):
+            await replay(self.app, scope, receive, send, json.dumps(body).encode())
 
     def _check_login(self, scope: Scope, client: str) -> None:
         """Check a request that starts or ends a sign-in.
@@ -220,11 +244,11 @@ class Guard:
         number = body.get("fn_index")
         if not isinstance(inputs, list) or type(number) is not int or len(inputs) != NUM_INPUTS.get(number):
             raise RejectedError(400, "The request is not an event of the page.")
-        if number == CHECK and not _is_form(*inputs):
+        if number == CHECK and not is_form(*inputs):
             raise RejectedError(400, "The request is not an event of the page.")
         trigger = body.get("trigger_id")
         return {
-            "session_hash": _session(body),
+            "session_hash": session_of(body),
             "data": self.uploads.inputs(inputs),
             "fn_index": body["fn_index"],
             "trigger_id": trigger if isinstance(trigger, int) else None,
@@ -232,29 +256,17 @@ class Guard:
         }
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send, client: str) -> None:
-        headers = Headers(scope=scope)
-        multipart = _BOUNDARY.fullmatch(headers.get("content-type", ""))
-        length = headers.get("content-length", "")
-        if multipart is None or not (length.isascii() and length.isdecimal() and len(length) < 12):
-            raise RejectedError(411, "An upload needs a multipart boundary and a Content-Length.")
-        if int(length) > MOST_REQUEST:
-            raise RejectedError(
-                413, f"An upload of {int(length):,} bytes is too large: the limit is {MOST_REQUEST:,} bytes."
-            )
+        body = UploadBody(receive, Headers(scope=scope))
+        name = _parameter(scope, "upload_id") if scope["query_string"] else ""
         with self.uploading.slot(client) as fits:
             if not fits:
                 raise RejectedError(429, "Another upload is running: wait until it ends.")
-            if not self.upload_count.take(client) or not self.uploaded.take(client, int(length)):
+            if not self.upload_count.take(client) or not self.uploaded.take(client, body.length):
                 raise RejectedError(429, "Too many uploads: try again in an hour.")
-            if not await asyncio.to_thread(self.uploads.has_room, int(length)):
+            if not await asyncio.to_thread(self.uploads.has_room, body.length):
                 raise RejectedError(503, "The server has no room for uploads right now: try again in an hour.")
-            await self.app(scope, _limited(receive, f"--{multipart[1]}".encode()), send)
-
-
-def _is_form(files: object, name: object) -> bool:
-    """Return True if values have the types of the inputs of the form: files or none, and a name."""
-    is_list = isinstance(files, list) and all(isinstance(file, dict) for file in files)
-    return (files is None or is_list) and (name is None or isinstance(name, str))
+            with self.progress.track(name, body):
+                await body.forward(self.app, scope, send)
 
 
 def _log_line(scope: Scope, error: Exception) -> str:
@@ -276,124 +288,38 @@ def _check_head(headers: Headers) -> None:
         raise RejectedError(400, "The request states its length in two ways.")
 
 
+def _trusted(headers: Headers) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the headers that apps may read: Gradio would take its own address from `X-Gradio-Server`, for example."""
+    for name, value in headers.raw:
+        if name == b"x-forwarded-proto":
+            scheme = value.partition(b",")[0].strip().lower()
+            if scheme in (b"http", b"https"):
+                yield name, scheme
+        elif name == b"x-forwarded-host" or not name.startswith(b"x-"):
+            yield name, value
+
+
+def _is_stream(path: str) -> bool:
+    return path in (QUEUE, PROGRESS) or path.startswith(HEARTBEAT)
+
+
+def _parameter(scope: Scope, name: str) -> str:
+    """Return a parameter of the address that names a session or an upload.
+
+    Raises:
+        RejectedError: if it is missing, repeated, or no such name.
+    """
+    values = QueryParams(scope["query_string"]).getlist(name)
+    if len(values) != 1 or not SESSION.fullmatch(values[0]):
+        raise RejectedError(400, f"The address has no valid {name}.")
+    return values[0]
+
+
 def _check_path(path: str) -> None:
     """Check that the page requests this address.
 
     Raises:
         RejectedError: if it does not.
     """
-    if path not in (*PAGES, *STREAMS, *PATHS) and not path.startswith(FOLDERS):
+    if path not in (*PAGES, *PATHS) and not path.startswith(FOLDERS):
         raise RejectedError(404, "There is nothing at this address.")
-
-
-def _session(body: JsonObject) -> str:
-    session = body.get("session_hash")
-    if not isinstance(session, str) or not _SESSION.fullmatch(session):
-        raise RejectedError(400, "The request has no valid session.")
-    return session
-
-
-def _call(body: JsonObject) -> dict[str, object]:
-    """Return the validated call of a server function.
-
-    Raises:
-        RejectedError: if the page has no such function.
-    """
-    if body.get("fn_name") not in FUNCTIONS or not isinstance(body.get("component_id"), int):
-        raise RejectedError(404, "The page has no such function.")
-    return {
-        "fn_name": body["fn_name"],
-        "component_id": body["component_id"],
-        "session_hash": _session(body),
-        "data": body.get("data"),
-    }
-
-
-def _parsed(body: bytes) -> JsonObject:
-    """Parse a JSON object, without NaN and infinities.
-
-    Raises:
-        RejectedError: if it is invalid.
-    """
-    try:
-        value = json.loads(body, parse_constant=_reject_constant)
-    except (ValueError, RecursionError) as error:
-        raise RejectedError(400, "The body is not JSON.") from error
-    if not isinstance(value, dict):
-        raise RejectedError(400, "The body is not a JSON object.")
-    return value
-
-
-def _reject_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-async def _read_body(receive: Receive, headers: Headers, most: int) -> bytes:
-    """Read a body of at most `most` bytes.
-
-    Raises:
-        RejectedError: if it is too large or too slow.
-    """
-    length = headers.get("content-length", "0")
-    if not length.isdecimal() or len(length) > 12 or int(length) > most:
-        raise RejectedError(413, f"The body is too large: the limit is {most:,} bytes.")
-    parts: list[bytes] = []
-    size, incomplete = 0, True
-    try:
-        async with asyncio.timeout(SLOWEST_BODY):
-            while incomplete:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise RejectedError(400, "The request ended before its body did.")
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                incomplete = message.get("more_body", False)
-                if size > most:
-                    raise RejectedError(413, f"The body is too large: the limit is {most:,} bytes.")
-    except TimeoutError as error:
-        raise RejectedError(408, "The body did not arrive in time.") from error
-    return b"".join(parts)
-
-
-async def _replay(app: ASGIApp, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
-    """Answer a request with a replaced body."""
-    dropped = (b"content-length", b"transfer-encoding")
-    headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
-    pending = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_again() -> Message:
-        return pending.pop() if pending else await receive()
-
-    length = (b"content-length", str(len(body)).encode())
-    await app({**scope, "headers": [*headers, length]}, receive_again, send)
-
-
-def _limited(receive: Receive, delimiter: bytes) -> Receive:
-    """Return a `receive` that stops an upload with too many parts or bytes, or one that takes too long.
-
-    Gradio's parser deletes the files of an upload if it raises MultiPartException.
-    """
-    num_bytes = num_parts = 0
-    tail = b""
-    end = asyncio.get_running_loop().time() + SLOWEST_UPLOAD
-
-    async def read() -> Message:
-        nonlocal tail, num_bytes, num_parts
-        try:
-            async with asyncio.timeout_at(min(end, asyncio.get_running_loop().time() + SLOWEST_PART)):
-                message = await receive()
-        except TimeoutError as error:
-            raise MultiPartException("The upload took too long.") from error
-        if message["type"] == "http.disconnect":
-            raise MultiPartException("The upload was broken off.")
-        window = tail + message.get("body", b"")
-        tail = window[max(0, len(window) - len(delimiter) + 1) :]
-        num_bytes += len(message.get("body", b""))
-        num_parts += window.count(delimiter)
-        if num_parts > MOST_FILES + 1:
-            raise MultiPartException(f"An upload has at most {MOST_FILES} files.")
-        if num_bytes > MOST_REQUEST:
-            raise MultiPartException(f"File size exceeded maximum allowed size of {MOST_REQUEST} bytes.")
-        return message
-
-    return read

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from math import ceil
 
 MOST_CLIENTS = 10_000
@@ -102,3 +103,29 @@ class ConcurrencyLimit:
                     self._counts[client] -= 1
                     if not self._counts[client]:
                         del self._counts[client]
+
+
+class Turns:
+    """Answer a few requests of each client at a time, while its others wait, so that no client keeps others out.
+
+    Args:
+        per_client: requests of a client that are answered at a time.
+    """
+
+    def __init__(self, per_client: int) -> None:
+        self.per_client = per_client
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._counts: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def turn(self, client: str) -> AsyncIterator[None]:
+        """Context manager: wait for a turn, and hold it."""
+        turns = self._turns.setdefault(client, asyncio.Semaphore(self.per_client))
+        self._counts[client] += 1
+        try:
+            async with turns:
+                yield
+        finally:
+            self._counts[client] -= 1
+            if not self._counts[client]:
+                del self._counts[client], self._turns[client]

@@ -22,7 +22,9 @@ CALLS = "/gradio_api/component_server/"
 FRESH = 30.0
 """Seconds until a page is built again, since its foot says how old the rows are."""
 MOST_BYTES = 32 * 2**20
-"""Bytes of all pages in the cache."""
+"""Bytes of all pages in the cache, with their addresses."""
+OVERHEAD = 1_000
+"""Bytes that an entry takes in addition to its page and address."""
 LONGEST_ADDRESS = 2_000
 ACCOUNT_PAGES = ("submit", "queue")
 """Pages that may depend on who asks for them: they are left to Gradio, and never cached."""
@@ -52,6 +54,7 @@ class PageCache:
     def __init__(self, app: ASGIApp, see: Callable[[str], str], version: Callable[[], object]) -> None:
         self.app, self.see, self.version = app, see, version
         self._pages: OrderedDict[str, CachedPage] = OrderedDict()
+        self._size = 0
         self._building: dict[str, asyncio.Future[CachedPage]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,12 +96,22 @@ class PageCache:
         return CachedPage(gzip.compress(text, LEVEL, mtime=0), version, time.monotonic())
 
     def _keep(self, address: str, page: CachedPage) -> None:
+        """Add a page, and drop those that were not asked for the longest if the cache is too large."""
+        self._drop(address)
         self._pages[address] = page
-        self._pages.move_to_end(address)
-        size = sum(len(other.body) for other in self._pages.values())
-        while size > MOST_BYTES:
-            _, oldest = self._pages.popitem(last=False)
-            size -= len(oldest.body)
+        self._size += _cost(address, page)
+        while self._size > MOST_BYTES:
+            self._drop(next(iter(self._pages)))
+
+    def _drop(self, address: str) -> None:
+        page = self._pages.pop(address, None)
+        if page:
+            self._size -= _cost(address, page)
+
+
+def _cost(address: str, page: CachedPage) -> int:
+    """Return the bytes that an entry takes; a character of an address takes up to four."""
+    return len(page.body) + 4 * len(address) + OVERHEAD
 
 
 def _address_of(body: bytes) -> str | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import islice
+from math import isinf
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -72,7 +73,14 @@ def read_untrusted_summary(path: Path) -> SummaryJson:
             raise InputError(
                 f"{path.name} was not read: it has {size:,} bytes, and a summary has at most {MOST_SUMMARY:,}."
             )
-        value = json.loads(path.read_bytes(), parse_constant=_reject_constant, object_pairs_hook=_reject_repeated)
+        value = json.loads(
+            path.read_bytes(),
+            parse_constant=_reject_constant,
+            parse_float=_finite,
+            parse_int=_limited,
+            object_pairs_hook=_reject_repeated,
+        )
+        json.dumps(value, ensure_ascii=False).encode()  # fails for text that is not Unicode
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
@@ -84,6 +92,22 @@ def read_untrusted_summary(path: Path) -> SummaryJson:
 
 def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    """Return a number that JSON can contain again: Python reads 1e999 as infinity."""
+    number = float(digits)
+    if isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _limited(digits: str) -> int:
+    """Return an integer that other programs can read too: it has 64 bits."""
+    number = int(digits)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("an integer is too large")
+    return number
 
 
 def _reject_repeated(pairs: list[tuple[str, object]]) -> dict[str, object]:

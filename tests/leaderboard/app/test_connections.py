@@ -1,11 +1,14 @@
-"""Test slow and malformed connections against a running server: others are answered, and every answer has headers."""
+"""Test slow and malformed requests against a running server: others are answered, and every answer has headers."""
 
 import json
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
+from malformed_uploads import BODIES, END, KINDS, VALID, named, send
+from open_streams import open_stream, request, status
 from ports import free_port
 from served import Served
 
@@ -98,7 +101,7 @@ CASES = {
     "another host": ("GET", "/", {"host": "evil.example"}, 400),
     "another origin": ("POST", "/gradio_api/cancel", {"origin": "http://evil.example"}, 403),
     "another type": ("POST", "/gradio_api/cancel", {}, 415),
-    "no length": ("POST", "/gradio_api/upload", {}, 411),
+    "no boundary": ("POST", "/gradio_api/upload", {}, 415),
     "head": ("HEAD", "/", {}, 200),
 }
 
@@ -131,6 +134,83 @@ def test_get_with_a_body_is_answered_and_its_body_is_no_request(served):
         served, f"GET /robots.txt HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(smuggled)}\r\n\r\n{smuggled}"
     )
     assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_server_answers_every_malformed_upload_with_one_sentence_and_keeps_nothing(served):
+    before = sorted(served.kept())
+    for number, (name, body) in enumerate(BODIES.items()):
+        for query in ("", "?upload_id=x"):
+            code, text = send(served.port, body, address=f"127.0.8.{number + 1}", query=query)
+            assert 400 <= code < 500, name
+            assert text.count("\n") == 1, name
+            assert text.endswith(".\n"), name
+    for number, (name, kind) in enumerate(KINDS.items()):
+        assert send(served.port, VALID, kind, f"127.0.9.{number + 1}")[0] == 415, name
+    assert sorted(served.kept()) == before
+    assert served.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "gzip, identity", "x"])
+def test_compressed_body_is_refused(served, coding):
+    assert send(served.port, VALID, headers=[("Content-Encoding", coding)])[0] == 415
+    headers = {"content-type": "application/json", "content-encoding": coding}
+    assert served.post("/gradio_api/queue/join", content=b"{}", headers=headers).status_code == 415
+
+
+def test_name_of_an_upload_is_limited(served):
+    for query in ("?upload_id=" + "y" * 65, "?upload_id=%00", "?upload_id=a&upload_id=b", "?x=1", "?upload_id="):
+        assert send(served.port, VALID, query=query)[0] == 400, query
+        assert served.get(f"/gradio_api/upload_progress{query}").status_code == 400, query
+
+
+def test_valid_upload_keeps_its_name_and_reports_its_progress(served):
+    lines = []
+
+    def watch():
+        with served.client.stream("GET", "/gradio_api/upload_progress?upload_id=one") as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            lines.extend(line.removeprefix("data: ") for line in answer.iter_lines() if line)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    body = named("b\u00e9.json") + END
+    code, text = send(served.port, body.replace(b"{}", b" " * 2**23 + b"{}"), query="?upload_id=one")
+    assert code == 200
+    (path,) = json.loads(text)
+    assert path.endswith("/b\u00e9.json")
+    watching.join(20)
+    messages = [json.loads(line) for line in lines]
+    assert messages[-1] == {"msg": "done"}
+    assert {message["orig_name"] for message in messages[:-1]} == {"b\u00e9.json"}
+    assert sum(message["chunk_size"] for message in messages[:-1]) >= 2**23
+    assert '"done"' in served.get("/gradio_api/upload_progress?upload_id=one").text, "it has ended"
+    assert served.get("/gradio_api/upload_progress?upload_id=two").status_code == 404
+
+
+def test_streams_of_a_client_are_limited_and_its_pages_are_not(served):
+    with ExitStack() as stack:
+        streams = [
+            stack.enter_context(open_stream(served.port, "127.0.4.1", f"heartbeat/s{number}")) for number in range(70)
+        ]
+        statuses = [status(connection) for connection in streams]
+        assert (statuses.count(200), statuses.count(429)) == (60, 10)
+        page = stack.enter_context(request(served.port, "127.0.4.1", "/robots.txt"))
+        assert status(page) == 200
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        with open_stream(served.port, "127.0.4.1", "heartbeat/again") as connection:
+            if status(connection) == 200:
+                return
+        time.sleep(0.2)
+    raise AssertionError("closed streams must free their places")
+
+
+@pytest.mark.parametrize(
+    "path", ["heartbeat/", "heartbeat/a/b", "heartbeat/" + "x" * 65, "heartbeat/%00", "queue/data"]
+)
+def test_stream_without_a_session_is_refused(served, path):
+    assert served.get(f"/gradio_api/{path}").status_code in (400, 404)
+    assert served.client.head("/gradio_api/heartbeat/x").status_code == 405
 
 
 @pytest.fixture

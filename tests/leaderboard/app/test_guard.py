@@ -133,7 +133,8 @@ def test_other_gradio_endpoints_serve_no_files(served, places):
     for address in UNPOSTED:
         assert served.post(address, body).status_code == 404, address
     assert served.join([None, ""], fn_index=7).status_code == 400
-    assert served.client.put("/gradio_api/queue/join", json=body).status_code == 405
+    refused = served.client.put("/gradio_api/queue/join", json=body)
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, POST")
     call = {"data": path, "component_id": 2, "fn_name": "preprocess", "session_hash": "abc"}
     assert served.post("/gradio_api/component_server/", call).status_code == 404
 
@@ -148,6 +149,9 @@ def test_other_gradio_endpoints_serve_no_files(served, places):
         (b"", 400),
         (b"\xff", 400),
         (b'{"data": NaN}', 400),
+        (b'{"data": 1e999}', 400),
+        (b'{"data": "\\ud800"}', 400),
+        (b'{"data": ' + b"[" * 20 + b"]" * 20 + b"}", 400),
         (b'{"data": [null, ""], "fn_index": 0}', 400),
         (b'{"data": [null, ""], "fn_index": 0, "session_hash": {"a": 1}}', 400),
         (b'{"data": [null, ""], "fn_index": "0", "session_hash": "a"}', 400),
@@ -158,6 +162,51 @@ def test_unexpected_body_is_refused(served, body, status):
     answer = served.post("/gradio_api/queue/join", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == status
     assert answer.text.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"session_hash": "a", "fn_index": 0},
+        {"session_hash": "a", "fn_index": "0", "event_id": "b"},
+        {"session_hash": "a", "fn_index": [], "event_id": "b"},
+        {"session_hash": "a", "fn_index": 0, "event_id": "b" * 65},
+        {"fn_index": 0, "event_id": "b"},
+    ],
+)
+def test_cancellation_that_the_page_does_not_send_is_refused(served, body):
+    assert served.post("/gradio_api/cancel", body).status_code == 400
+    assert served.post("/gradio_api/cancel", {"session_hash": "a", "fn_index": 0, "event_id": "b"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query", ["page=none", "page=%00", "deep_link=x", "deep_link=../../demo", "deep_link=%2e%2e%2f"]
+)
+def test_parameters_of_gradio_itself_are_not_read(served, query):
+    for path in ("/", "/config"):
+        assert served.get(f"{path}?{query}").status_code == 200
+        assert '"deep_link_state":"invalid"' not in served.get(f"{path}?{query}").text.replace(" ", "")
+
+
+FORGED = {
+    "X-Gradio-Server": "http://evil.example",
+    "X-Forwarded-Proto": "javascript://evil.example",
+    "X-Forwarded-Prefix": "/evil.example",
+    "X-Original-Url": "/evil.example",
+    "X-Forwarded-Port": "evil.example",
+    "Forwarded": "host=evil.example",
+}
+
+
+@pytest.mark.parametrize("path", ["/", "/config", "/rows.json", "/cite.bib?suite=core", "/embed"])
+def test_address_in_a_header_is_not_believed(served, path):
+    for name, value in FORGED.items():
+        answer = served.get(path, headers={name: value})
+        assert answer.status_code == 200
+        assert "evil.example" not in answer.text, name
+    other = served.get(path, headers={"x-forwarded-host": "board.example"})
+    caches = f"{other.headers.get('cache-control')} {other.headers['vary']}".lower()
+    assert "private" in caches or "x-forwarded-host" in caches, "a proxy may not give it to visitors of another host"
 
 
 def test_gradio_reads_the_checked_one_of_duplicate_paths(served):
@@ -180,14 +229,14 @@ def test_uploaded_files_are_accepted(served):
 def test_an_upload_is_limited_in_number_and_size(served):
     before = sorted(served.kept())
     four = served.upload(*((f"{n}.json", b"{}") for n in range(4)))
-    assert (four.status_code, four.text) == (400, "An upload has at most 3 files.")
+    assert (four.status_code, four.text) == (400, "An upload has at most 3 files.\n")
     many = served.post("/gradio_api/upload", data={f"a{n}": "x" for n in range(900)}, files={"files": b"x"})
     assert many.status_code == 400
     large = served.upload(("a.json", b"0" * (uploads.MOST_REQUEST + 1)))
     assert large.status_code == 413
     kind = {"content-type": "multipart/form-data; boundary=abc"}
     assert served.post("/gradio_api/upload", content=iter([b"x"]), headers=kind).status_code == 411
-    assert served.post("/gradio_api/upload", content=b"x").status_code == 411
+    assert served.post("/gradio_api/upload", content=b"x").status_code == 415
     assert sorted(served.kept()) == before, "nothing is kept of what was refused"
 
 

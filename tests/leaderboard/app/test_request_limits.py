@@ -79,37 +79,43 @@ def test_old_uploads_are_deleted_and_a_full_folder_accepts_none(monkeypatch):
 
 
 def test_slow_body_times_out(monkeypatch):
-    from rewardbench.leaderboard.app import guard
+    from rewardbench.leaderboard.app import event_bodies
 
-    monkeypatch.setattr(guard, "SLOWEST_BODY", 0.1)
+    monkeypatch.setattr(event_bodies, "SLOWEST_BODY", 0.1)
 
     async def never():
         await asyncio.sleep(60)
 
     with pytest.raises(uploads.RejectedError, match="in time"):
-        asyncio.run(guard._read_body(never, Headers({}), 100))
+        asyncio.run(event_bodies.read_body(never, Headers({}), 100))
 
 
 def test_silent_upload_times_out_long_before_a_slow_one(monkeypatch):
     from starlette.formparsers import MultiPartException
 
-    from rewardbench.leaderboard.app import guard
+    from rewardbench.leaderboard.app import upload_body
 
-    monkeypatch.setattr(guard, "SLOWEST_PART", 0.2)
+    monkeypatch.setattr(upload_body, "SLOWEST_PART", 0.2)
     pauses = [0.0, 0.1, 0.1, 60.0]
+    contents = [b"--abc\r\n", b'Content-Disposition: form-data; name="files"; filename="a.json"\r\n', b"\r\n", b""]
+    sent = headers(content_type="multipart/form-data; boundary=abc", content_length="500")
 
-    async def send():
+    async def send_part():
         await asyncio.sleep(pauses.pop(0))
-        return {"type": "http.request", "body": b"x", "more_body": True}
+        return {"type": "http.request", "body": contents.pop(0), "more_body": True}
+
+    async def parse(scope, receive, send):
+        for _ in range(3):
+            assert (await receive())["type"] == "http.request"
+        with pytest.raises(MultiPartException, match="too long"):
+            await receive()
 
     async def upload():
-        receive = guard._limited(send, b"--abc")
-        for _ in range(3):
-            assert (await receive())["body"] == b"x"
-        await receive()
+        await upload_body.UploadBody(send_part, sent).forward(parse, {"headers": sent.raw}, None)
 
-    with pytest.raises(MultiPartException, match="too long"):
+    with pytest.raises(uploads.RejectedError, match="too long") as error:
         asyncio.run(upload())
+    assert error.value.status == 408
 
 
 def test_second_concurrent_check_of_a_client_is_refused(tmp_path):
