@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 from rewardbench import results, stats
 from rewardbench.comparison.compare import choose_metric
@@ -18,14 +19,15 @@ from rewardbench.errors import InputError
 from rewardbench.leaderboard.types import MEASURED, STATED, VERIFIED, Credits, Figure, LeaderboardRow
 from rewardbench.metrics import (
     JUDGE_TYPES,
+    GradedItem,
+    GradedSuite,
+    ItemFacts,
     SuiteMeans,
     break_down,
     completion_hashes,
-    credit,
+    facts_of,
     grade,
     judge_biases,
-    measure,
-    rule_of,
     score_interval,
 )
 from rewardbench.results import JsonObject, SummaryJson, stated
@@ -36,7 +38,7 @@ from rewardbench.store.base import Store
 from rewardbench.store.verdicts import ALIKE, GAP, check_verdict, read_verdict
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
-from rewardbench.types import Estimate, Item, Suite
+from rewardbench.types import Estimate, Item
 
 LONGEST_TEXT = 300
 """Maximum number of characters of a text of a row; longer ones are cut."""
@@ -68,7 +70,7 @@ def compute_row(store: Store, key: str, mark: str) -> tuple[LeaderboardRow, Cred
             if row.score.value is None:
                 raise InputError(f"{path} has neither per-item scores nor a score that can be read.")
             return row, Credits()
-        scored = with_known_rules(read_scored(path), row.suite, row.revision)
+        scored = read_by_known_rules(path, row.suite, row.revision)
         if scored is None:
             return replace(row, badge="self-reported", note=OTHER_REVISION), Credits()
         verdict = read_verdict(store, key)
@@ -186,6 +188,49 @@ def _to_figure(record: StatedFigure) -> Figure:
     return Figure(_clean(record.name), record.value, record.low, record.high, n)
 
 
+@dataclass(frozen=True)
+class KnownSuite:
+    """An embedded suite, with what many results of it share."""
+
+    items: Mapping[str, Item]
+    """Items by id, with the hashes of their completions, which take long to compute."""
+    facts: Mapping[str, ItemFacts]
+    """Facts of the items by id."""
+    ids_hash: str
+    """Hash of all ids, see `hash_of_ids`."""
+
+    def contains(self, items: Iterable[Item]) -> bool:
+        """Return True if all items are those of the suite, and not just like them."""
+        return all(self.items.get(item.id) is item for item in items)
+
+
+@lru_cache(maxsize=8)
+def _prepare(name: str) -> KnownSuite:
+    suite = load_embedded(name)
+    items = [replace(item, completion_hashes=completion_hashes(item)) for item in suite.items]
+    facts = facts_of(replace(suite, items=items))
+    by_id = {item.id: item for item in items}
+    return KnownSuite(by_id, {known.id: known for known in facts}, hash_of_ids(items))
+
+
+def _known_suite(suite: str, revision: str) -> KnownSuite | None:
+    """Return an embedded suite; None for another suite, or another revision of it."""
+    spec = find_spec(suite)
+    if spec is None or not spec.embedded or load_embedded(spec.name).revision != revision:
+        return None
+    return _prepare(spec.name)
+
+
+def read_by_known_rules(path: Path, suite: str, revision: str) -> ModelScores | None:
+    """Read the scores of a model, with the rules of a known suite; see `with_known_rules`.
+
+    Raises:
+        InputError: if they cannot be read.
+    """
+    known = _known_suite(suite, revision)
+    return with_known_rules(read_scored(path, known_items=known.items if known else {}), suite, revision)
+
+
 def with_known_rules(scored: ModelScores, suite: str, revision: str) -> ModelScores | None:
     """Return scores with the rules of a known suite instead of those in their file.
 
@@ -201,10 +246,10 @@ def with_known_rules(scored: ModelScores, suite: str, revision: str) -> ModelSco
     if spec is None:
         return scored
     if spec.embedded:
-        embedded = load_embedded(spec.name)
-        if embedded.revision != revision:
+        known = _known_suite(suite, revision)
+        if known is None:
             return None
-        return replace(scored, suite=replace(embedded, items=_known_items(scored, embedded)))
+        return replace(scored, suite=replace(load_embedded(spec.name), items=_known_items(scored, known)))
     subsets = dict.fromkeys(item.subset for item in scored.suite.items)
     known_suite = replace(
         scored.suite,
@@ -218,24 +263,16 @@ def with_known_rules(scored: ModelScores, suite: str, revision: str) -> ModelSco
     return replace(scored, suite=known_suite)
 
 
-def _known_items(scored: ModelScores, suite: Suite) -> tuple[Item, ...]:
+def _known_items(scored: ModelScores, suite: KnownSuite) -> tuple[Item, ...]:
     """Return the items of scores as the suite has them: what matches them and groups them is not taken from a file."""
-    known = _items_by_id(suite.name, suite.revision)
+    if suite.contains(scored.suite.items):
+        return tuple(scored.suite.items)
     items: list[Item] = []
     for item in scored.suite.items:
-        suite_item = known.get(item.id, item)
+        suite_item = suite.items.get(item.id, item)
         is_same = (len(suite_item.completions), suite_item.num_correct) == (len(item.completions), item.num_correct)
         items.append(suite_item if is_same else item)
     return tuple(items)
-
-
-@lru_cache(maxsize=8)
-def _items_by_id(suite: str, revision: str) -> dict[str, Item]:
-    """Return the items of an embedded suite, with the hashes of their completions, which take long to compute."""
-    items: dict[str, Item] = {}
-    for item in load_embedded(suite).items:
-        items[item.id] = replace(item, completion_hashes=completion_hashes(item))
-    return items
 
 
 def _recompute(
@@ -249,7 +286,12 @@ def _recompute(
         verified: whether a re-run has verified the result.
         verdict_note: note on the re-run, if any.
     """
-    measured = measure(scored.suite, scored.items)
+    known = _known_suite(row.suite, row.revision)
+    if known and not known.contains(scored.suite.items):
+        known = None
+    facts = [known.facts[item.id] for item in scored.suite.items] if known else None
+    graded = grade(scored.suite, scored.items, facts)
+    measured = GradedSuite(scored.suite, graded).means()
     if not measured.has_total(measured.headline):
         raise InputError(f"{scored.path} has no item with a preference.")
     metric = choose_metric(measured, None)
@@ -260,7 +302,7 @@ def _recompute(
     notes = ("" if agrees else SCORE_DIFFERS, verdict_note, row.note)
     recomputed = replace(
         row,
-        ids=_hash_of_clusters(scored, ranked),
+        ids=_hash_of_clusters(scored, ranked, known),
         metric=metric,
         score=Figure("score", total.value, low, high, len(total.weights)),
         sections=_figures_of(measured.section_means(metric)),
@@ -272,10 +314,10 @@ def _recompute(
         ),
         biases=_recompute_biases(row, scored),
         turns=_turn_figures(measured),
-        breakdowns=_breakdown_figures(scored),
+        breakdowns=tuple(map(_figure_of, break_down(scored.suite, graded))),
     )
     contributions = [ranked.contributions[cluster] for cluster in sorted(ranked.contributions, key=repr)]
-    return recomputed, Credits(tuple(contributions), item_credits(scored))
+    return recomputed, Credits(tuple(contributions), _item_credits(graded))
 
 
 def _recompute_biases(row: LeaderboardRow, scored: ModelScores) -> tuple[Figure, ...]:
@@ -299,13 +341,6 @@ def _turn_figures(measured: SuiteMeans) -> tuple[Figure, ...]:
     return (figure, *_figures_of(measured.section_means("turn")))
 
 
-def _breakdown_figures(scored: ModelScores) -> tuple[Figure, ...]:
-    """Return the score by the columns by which the suite is broken down; empty if there are none."""
-    if not scored.suite.breakdowns:
-        return ()
-    return tuple(map(_figure_of, break_down(scored.suite, grade(scored.suite, scored.items))))
-
-
 def _figure_of(estimate: Estimate) -> Figure:
     return Figure(estimate.name, estimate.value, estimate.low, estimate.high, estimate.n)
 
@@ -317,18 +352,15 @@ def _figures_of(means: Mapping[str, stats.Mean]) -> tuple[Figure, ...]:
     return tuple(figures)
 
 
-def _hash_of_clusters(scored: ModelScores, total: stats.Mean) -> str:
+def _hash_of_clusters(scored: ModelScores, total: stats.Mean, known: KnownSuite | None) -> str:
     """Hash what two rows must share to be compared: items, clusters and their weights."""
+    is_complete = known and len(known.items) == len(scored.suite.items)
+    ids_hash = known.ids_hash if known and is_complete else hash_of_ids(scored.suite.items)
     weights = sorted((repr(cluster), round(weight, 9)) for cluster, weight in total.weights.items())
-    return hashlib.sha256(repr([hash_of_ids(scored.suite.items), weights]).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr([ids_hash, weights]).encode()).hexdigest()[:16]
 
 
-def item_credits(scored: ModelScores) -> tuple[float, ...]:
+def _item_credits(graded: Iterable[GradedItem]) -> tuple[float, ...]:
     """Return the credit of each labelled item, in the order of sorted ids."""
-    by_id = {item_scores.id: item_scores for item_scores in scored.items}
-    credits: list[float] = []
-    for item in sorted(scored.suite.items, key=lambda item: item.id):
-        if item.is_labelled:
-            item_scores, rule = by_id[item.id], rule_of(scored.suite, item.subset)
-            credits.append(credit(item, item_scores.scores, rule, item_scores.step_scores))
-    return tuple(credits)
+    credits = {item.id: item.credit for item in graded if item.is_labelled}
+    return tuple(credits[id] for id in sorted(credits))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rewardbench.metrics.aggregate import SuiteEstimates, gap, summarize
 from rewardbench.metrics.breakdowns import LADDER, break_down, reaches
 from rewardbench.metrics.credit import credit, is_scored, labels_steps, margin, margin_by_rule, rule_of, with_threshold
-from rewardbench.metrics.grading import column_value, completion_hashes, grade
+from rewardbench.metrics.grading import GradedItem, ItemFacts, column_value, completion_hashes, facts_of, grade
 from rewardbench.metrics.judge_bias import JUDGE_TYPES, judge_biases, model_family, writer
-from rewardbench.metrics.means import SuiteMeans, measure, pairable, score_interval
+from rewardbench.metrics.means import GradedSuite, SuiteMeans, measure, pairable, score_interval
 from rewardbench.metrics.published import (
     LEADERBOARD_WEIGHTS,
     leaderboard_score,
@@ -22,12 +22,16 @@ __all__ = [
     "LADDER",
     "LEADERBOARD_WEIGHTS",
     "MEANINGS",
+    "GradedItem",
+    "GradedSuite",
+    "ItemFacts",
     "SuiteEstimates",
     "SuiteMeans",
     "break_down",
     "column_value",
     "completion_hashes",
     "credit",
+    "facts_of",
     "gap",
     "grade",
     "is_scored",

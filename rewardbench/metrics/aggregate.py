@@ -9,7 +9,7 @@ from rewardbench import stats
 from rewardbench.metrics.breakdowns import break_down
 from rewardbench.metrics.grading import GradedItem, grade
 from rewardbench.metrics.means import GradedSuite, Measurement, SuiteMeans, score_interval
-from rewardbench.metrics.units import estimate, mean_of_units, mirror_units
+from rewardbench.metrics.units import estimate, group_items, mean_of_units, mirror_units
 from rewardbench.types import Estimate, ItemScores, Metric, Suite
 
 
@@ -104,8 +104,8 @@ def gap(
         The estimates of core, fresh, and core minus fresh.
     """
     built_items = [item for item in grade(core, core_scores) if item.built]
-    core_units = mirror_units(built_items)
-    fresh_units = mirror_units(grade(fresh, fresh_scores))
+    core_units = mirror_units(group_items(built_items))
+    fresh_units = mirror_units(group_items(grade(fresh, fresh_scores)))
     core_mean, fresh_mean = mean_of_units(core_units), mean_of_units(fresh_units)
     difference = stats.difference(core_mean, fresh_mean) if core_mean and fresh_mean else None
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite, nan
+from typing import NamedTuple
 
 from rewardbench.metrics.steps import finds_first_error, step_margin
 from rewardbench.types import Item, ItemScores, Rule, Suite
@@ -42,8 +43,20 @@ def with_threshold(suite: Suite, threshold: float | None) -> Suite:
     return replace(suite, rules=rules)
 
 
-def credit(item: Item, scores: Sequence[float], rule: Rule, step_scores: Sequence[Sequence[float]] = ()) -> float:
-    """Compute the credit of an item.
+class CreditOutcome(NamedTuple):
+    """What the scores of an item come to."""
+
+    credit: float
+    """From 0 to 1: 0 if the item is unscored, NaN if it has neither a preference nor labelled steps."""
+    tied: bool
+    """Whether the best wrong completion scores the same as the right one that decides the credit."""
+    unscored: bool
+
+
+def decide(
+    item: Item, scores: Sequence[float], rule: Rule, step_scores: Sequence[Sequence[float]] = ()
+) -> CreditOutcome:
+    """Decide the outcome of an item.
 
     strict and ties: 1 if every right completion scores above every wrong one, else 0 (equal scores included).
     best_of_n: the chance that a pick among the top scores is right (1/k where one of k at the top is right).
@@ -54,22 +67,26 @@ def credit(item: Item, scores: Sequence[float], rule: Rule, step_scores: Sequenc
         scores: one score per completion: [completions].
         rule: the rule of the item's subset.
         step_scores: of a process reward model, the scores of each completion's steps: [completions, steps].
-
-    Returns:
-        The credit, from 0 to 1: 0 if the item is unscored, NaN if it has neither a preference nor labelled steps.
     """
+    unscored = not is_scored(scores)
+    tied, credit = False, 0.0 if item.has_preference else nan
+    if item.has_preference and not unscored:
+        right, wrong = split_scores(item, scores)
+        best_wrong = max(wrong)
+        decisive = max(right) if rule.credit == "best_of_n" else min(right)
+        tied, credit = decisive == best_wrong, float(decisive > best_wrong)
+        if rule.credit == "best_of_n":
+            top = max(decisive, best_wrong)
+            credit = right.count(top) / (right.count(top) + wrong.count(top))
     if item.first_error is not None:
-        steps = step_scores[0] if step_scores and is_scored(scores) else ()
-        return float(finds_first_error(steps, item.first_error, rule.threshold))
-    if not item.has_preference:
-        return nan
-    if not is_scored(scores):
-        return 0.0
-    right, wrong = split_scores(item, scores)
-    if rule.credit == "best_of_n":
-        top = max(right + wrong)
-        return right.count(top) / (right + wrong).count(top)
-    return float(min(right) > max(wrong))
+        steps = step_scores[0] if step_scores and not unscored else ()
+        credit = float(finds_first_error(steps, item.first_error, rule.threshold))
+    return CreditOutcome(credit, tied, unscored)
+
+
+def credit(item: Item, scores: Sequence[float], rule: Rule, step_scores: Sequence[Sequence[float]] = ()) -> float:
+    """Compute the credit of an item; see `decide`."""
+    return decide(item, scores, rule, step_scores).credit
 
 
 def split_scores(item: Item, scores: Sequence[float]) -> tuple[list[float], list[float]]:
@@ -81,14 +98,6 @@ def split_scores(item: Item, scores: Sequence[float]) -> tuple[list[float], list
     if len(scores) != len(item.completions):
         raise ValueError(f"item {item.id} has {len(item.completions)} completions but {len(scores)} scores")
     return list(scores[: item.num_correct]), list(scores[item.num_correct :])
-
-
-def is_tied(item: Item, scores: Sequence[float], rule: Rule) -> bool:
-    """Return True if the best wrong completion scores the same as the right one that decides the credit."""
-    if not item.has_preference or not is_scored(scores):
-        return False
-    right, wrong = split_scores(item, scores)
-    return (max(right) if rule.credit == "best_of_n" else min(right)) == max(wrong)
 
 
 def margin(item: Item, scores: Sequence[float]) -> float:

@@ -9,20 +9,17 @@ import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
-from rewardbench.metrics.credit import credit, is_scored, is_tied, rule_of
-from rewardbench.types import Item, ItemScores, Messages, Rule, Suite
+from rewardbench.metrics.credit import decide, rule_of
+from rewardbench.types import Item, ItemScores, Messages, Suite
 
 HASH_BYTES = 6
 """Length of the hash of a completion: JSON readers with 64-bit floats read it exactly."""
 
 
-@dataclass(frozen=True, slots=True)
-class GradedItem:
-    """An item's credit and flags without its texts, since all items of a dataset are in memory at once.
-
-    `credit` is NaN for an item that is not labelled.
-    """
+class ItemFacts(NamedTuple):
+    """What the metrics need of an item besides its scores, without its texts."""
 
     id: str
     subset: str
@@ -34,35 +31,75 @@ class GradedItem:
     num_correct: int
     first_error: int | None
     built: bool
+    hashes: tuple[int, ...]
+    """The hash of each completion, by which the items of a group are matched; only where groups are mirrors."""
+    columns: tuple[tuple[str, str], ...]
+    """The columns by which the suite is broken down, with their values."""
+
+
+@dataclass(slots=True)
+class GradedItem:
+    """An item's facts, credit and flags without its texts, since all items of a dataset are in memory at once.
+
+    It is not frozen, since that would take most of the time of grading.
+    """
+
+    id: str
+    subset: str
+    group: Hashable
+    cluster: Hashable
+    is_labelled: bool
+    num_correct: int
+    first_error: int | None
+    built: bool
+    hashes: tuple[int, ...]
+    columns: tuple[tuple[str, str], ...]
     scores: tuple[float, ...]
     credit: float
+    """NaN for an item that is not labelled."""
     tied: bool
     unscored: bool
     truncated: bool
     order_inconsistency: float | None
-    hashes: tuple[int, ...] = ()
-    """The hash of each completion, by which the items of a group are matched; only where groups are mirrors."""
-    columns: tuple[tuple[str, str], ...] = ()
-    """The columns by which the suite is broken down, with their values."""
 
 
-def grade(suite: Suite, item_scores: Sequence[ItemScores]) -> list[GradedItem]:
-    """Grade the items in the order of the suite."""
+def facts_of(suite: Suite) -> list[ItemFacts]:
+    """Return the facts of each item of a suite: [items]."""
+    return [_facts_of(item, suite) for item in suite.items]
+
+
+def grade(
+    suite: Suite, item_scores: Sequence[ItemScores], facts: Sequence[ItemFacts] | None = None
+) -> list[GradedItem]:
+    """Grade the items in the order of the suite.
+
+    Args:
+        suite: the suite.
+        item_scores: the scores of each item of the suite, exactly once, in any order.
+        facts: what `facts_of` returns for the suite, for callers that grade many models.
+
+    Raises:
+        ValueError: if an item has no scores, or a score belongs to no item.
+    """
     by_id: dict[str, ItemScores] = {}
     for scores in item_scores:
         by_id[scores.id] = scores
     if len(by_id) != len(item_scores) or by_id.keys() != {item.id for item in suite.items}:
         raise ValueError(f"the scores are not those of {suite.name}: every item must have its scores once")
+    subsets = {item.subset for item in suite.items}
+    rules = {subset: rule_of(suite, subset) for subset in subsets}
     graded: list[GradedItem] = []
-    for item in suite.items:
-        graded.append(_grade_item(item, by_id[item.id], rule_of(suite, item.subset), suite))
+    for item, known in zip(suite.items, facts_of(suite) if facts is None else facts, strict=True):
+        scores = by_id[item.id]
+        outcome = decide(item, scores.scores, rules[item.subset], scores.step_scores)
+        graded.append(GradedItem(*known, scores.scores, *outcome, scores.truncated, scores.order_inconsistency))
     return graded
 
 
-def _grade_item(item: Item, item_scores: ItemScores, rule: Rule, suite: Suite) -> GradedItem:
+def _facts_of(item: Item, suite: Suite) -> ItemFacts:
     columns = [(name, column_value(item.meta, name)) for name in suite.breakdowns]
     is_mirrored = bool(item.group) and suite.headline == "mirror"
-    return GradedItem(
+    return ItemFacts(
         id=item.id,
         subset=item.subset,
         group=_group_of(item),
@@ -71,12 +108,6 @@ def _grade_item(item: Item, item_scores: ItemScores, rule: Rule, suite: Suite) -
         num_correct=item.num_correct,
         first_error=item.first_error,
         built=item.meta.get("origin") == "built",
-        scores=item_scores.scores,
-        credit=credit(item, item_scores.scores, rule, item_scores.step_scores),
-        tied=is_tied(item, item_scores.scores, rule),
-        unscored=not is_scored(item_scores.scores),
-        truncated=item_scores.truncated,
-        order_inconsistency=item_scores.order_inconsistency,
         hashes=completion_hashes(item) if is_mirrored else (),
         columns=tuple(columns),
     )

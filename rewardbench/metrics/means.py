@@ -6,15 +6,16 @@ every mean reports the number of unscored items, so that a failure never raises 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import isnan
 
 from rewardbench import stats
 from rewardbench.metrics.credit import rule_of
 from rewardbench.metrics.grading import GradedItem, grade
 from rewardbench.metrics.ties import ties_mean
-from rewardbench.metrics.units import UNITS, Unit, item_units, mean_of_units
+from rewardbench.metrics.units import GROUP_UNITS, Unit, group_items, item_units, mean_of_units
 from rewardbench.types import ItemScores, Metric, Rule, Suite
 
 
@@ -115,11 +116,14 @@ class GradedSuite:
     def __init__(self, suite: Suite, items: Sequence[GradedItem]) -> None:
         self.suite = suite
         self.items = items
+        self.units = item_units(items)
         self.subsets: dict[str, list[GradedItem]] = {}
-        for subset in suite.rules:
-            self.subsets[subset] = []
-        for item in items:
-            self.subsets.setdefault(item.subset, []).append(item)
+        self.subset_units: dict[str, list[Unit]] = {}
+        for subset in (*suite.rules, *dict.fromkeys(item.subset for item in items)):
+            self.subsets[subset], self.subset_units[subset] = [], []
+        for item, unit in zip(items, self.units, strict=True):
+            self.subsets[item.subset].append(item)
+            self.subset_units[item.subset].append(unit)
         self.rules: dict[str, Rule] = {}
         self.subset_names: dict[str, list[str]] = {}
         self.weights: dict[str, float] = {}
@@ -132,16 +136,15 @@ class GradedSuite:
     def means(self) -> SuiteMeans:
         """Compute the means by each metric; `mirror` and `turn` only if the suite counts by mirrors."""
         metrics: dict[Metric, MetricMeans] = {"pair": self.pair_means()}
-        accuracy_items = self.items
+        units: Sequence[Unit] = self.units
         if self.suite.headline == "mirror":
             mirror = self.group_means("mirror")
             if mirror.sections:
                 metrics["mirror"] = mirror
-                accuracy_items = self._items_of(self._counted_sections(mirror.sections))
+                units = self._units_of(self._counted_sections(mirror.sections))
             turn = self.group_means("turn")
             if turn.sections:
                 metrics["turn"] = turn
-        units = item_units(accuracy_items)
         return SuiteMeans(
             headline="mirror" if "mirror" in metrics else "pair",
             metrics=metrics,
@@ -162,17 +165,29 @@ class GradedSuite:
                 strict.setdefault(rule.section, []).append(subset)
         return strict
 
-    def _items_of(self, sections: Sequence[str]) -> list[GradedItem]:
-        items: list[GradedItem] = []
+    def _units_of(self, sections: Iterable[str]) -> list[Unit]:
+        """Return the units of the items of some sections."""
+        units: list[Unit] = []
         for section in sections:
-            items += self._items_in(self.subset_names[section])
-        return items
+            for subset in self.subset_names[section]:
+                units += self.subset_units[subset]
+        return units
 
-    def _items_in(self, subsets: Sequence[str]) -> list[GradedItem]:
+    def _items_in(self, subsets: Iterable[str]) -> list[GradedItem]:
         items: list[GradedItem] = []
         for subset in subsets:
             items += self.subsets[subset]
         return items
+
+    @cached_property
+    def _groups(self) -> dict[str, list[list[GradedItem]]]:
+        """The groups of each subset."""
+        return {subset: group_items(items) for subset, items in self.subsets.items()}
+
+    def _share_groups(self, subsets: Sequence[str]) -> bool:
+        """Return True if a group has items in several of the subsets."""
+        groups = [group[0].group for subset in subsets for group in self._groups[subset]]
+        return len(set(groups)) < len(groups)
 
     def _subset_weights(self, subsets: Mapping[str, Measurement]) -> dict[str, float]:
         """Return the weight of each subset: that of its rule, by default the number of its labelled units."""
@@ -191,18 +206,17 @@ class GradedSuite:
         for section, names in self.subset_names.items():
             members: dict[str, Measurement] = {}
             for name in names:
-                units = item_units(self.subsets[name])
+                units = self.subset_units[name]
                 members[name] = Measurement(_pair_mean(self.subsets[name], units, self.rules[name]), units, section)
             subsets |= members
-            items = self._items_of([section])
             if all(self.rules[name].credit == "first_error" for name in names):
-                mean = _f1_mean(items)
+                mean = _f1_mean(self._items_in(names))
             else:
                 mean = average(members, self._subset_weights(members))
-            sections[section] = Measurement(mean, item_units(items), section)
+            sections[section] = Measurement(mean, self._units_of([section]), section)
             if mean and self.weights[section] > 0:
                 strata[section, ""] = Stratum(mean, self.weights[section])
-        total = Measurement(average(sections, self.weights), item_units(self.items))
+        total = Measurement(average(sections, self.weights), self.units)
         return MetricMeans(sections, subsets, total, strata)
 
     def group_means(self, metric: Metric) -> MetricMeans:
@@ -214,19 +228,23 @@ class GradedSuite:
         subsets: dict[str, Measurement] = {}
         strata: dict[tuple[str, str], Stratum] = {}
         for section, names in self._strict_subsets().items():
-            units = UNITS[metric](self._items_in(names))
+            members: dict[str, Measurement] = {}
+            units: list[Unit] = []
+            for name in names:
+                subset_units = GROUP_UNITS[metric](self._groups[name])
+                members[name] = Measurement(mean_of_units(subset_units), subset_units, section)
+                units += subset_units
+            if self._share_groups(names):
+                units = GROUP_UNITS[metric](group_items(self._items_in(names)))
             if metric == "turn" and not units:
                 continue
-            members: dict[str, Measurement] = {}
-            for name in names:
-                subset_units = UNITS[metric](self.subsets[name])
-                members[name] = Measurement(mean_of_units(subset_units), subset_units, section)
             subsets |= members
-            mean = mean_of_units(units)
-            parts = {"": Stratum(mean, 1.0)} if mean else {}
             if any(self.rules[name].weight is not None for name in names):
-                parts = _strata(members, self._subset_weights(members))
-                mean = average(members, self._subset_weights(members))
+                weights = self._subset_weights(members)
+                mean, parts = average(members, weights), _strata(members, weights)
+            else:
+                mean = mean_of_units(units)
+                parts = {"": Stratum(mean, 1.0)} if mean else {}
             sections[section] = Measurement(mean, units, section)
             if self.weights[section] > 0:
                 for name, part in parts.items():

@@ -9,9 +9,9 @@ ignores the prompt gets 0; independent coin flips give 25 % of mirrors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from math import isnan, nan
+from typing import NamedTuple
 
 from rewardbench import stats
 from rewardbench.metrics.grading import GradedItem
@@ -19,8 +19,7 @@ from rewardbench.metrics.turns import turn_credits
 from rewardbench.types import Estimate, Metric
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """An item or a group; it is tied, unscored or truncated if one of its items (for ties: turn pairs) is.
 
     `credit` is NaN if no item is labelled.
@@ -42,20 +41,23 @@ def item_units(items: Sequence[GradedItem]) -> list[Unit]:
     return units
 
 
-def mirror_units(items: Sequence[GradedItem]) -> list[Unit]:
+def mirror_units(groups: Iterable[Sequence[GradedItem]]) -> list[Unit]:
     """Return a unit for each group: 1 if every labelled item of it is right."""
     units: list[Unit] = []
-    for group in group_items(items):
-        credits = [item.credit for item in group if item.is_labelled]
-        all_right = float(all(credit == 1 for credit in credits))
-        units.append(_group_unit(group, all_right if credits else nan, any(item.tied for item in group)))
+    for group in groups:
+        credit, tied = nan, False
+        for item in group:
+            tied = tied or item.tied
+            if item.is_labelled:
+                credit = 0.0 if credit == 0 or item.credit != 1 else 1.0
+        units.append(_group_unit(group, credit, tied))
     return units
 
 
-def turn_units(items: Sequence[GradedItem]) -> list[Unit]:
+def turn_units(groups: Iterable[Sequence[GradedItem]]) -> list[Unit]:
     """Return a unit for each group that has turn pairs: the mean of their credits."""
     units: list[Unit] = []
-    for group in group_items(items):
+    for group in groups:
         credits = turn_credits(group)
         if credits:
             units.append(_group_unit(group, sum(credits) / len(credits), 0.5 in credits))
@@ -75,12 +77,11 @@ MEANINGS: Mapping[Metric, str] = {
 }
 """What each metric counts, and what scorers without knowledge get, in percent."""
 
-UNITS: Mapping[Metric, Callable[[Sequence[GradedItem]], list[Unit]]] = {
-    "pair": item_units,
+GROUP_UNITS: Mapping[Metric, Callable[[Iterable[Sequence[GradedItem]]], list[Unit]]] = {
     "mirror": mirror_units,
     "turn": turn_units,
 }
-"""The units of each metric."""
+"""The units of the metrics that count groups."""
 
 
 def group_items(items: Sequence[GradedItem]) -> list[list[GradedItem]]:
@@ -92,8 +93,10 @@ def group_items(items: Sequence[GradedItem]) -> list[list[GradedItem]]:
 
 
 def _group_unit(group: Sequence[GradedItem], credit: float, tied: bool) -> Unit:
-    unscored = any(item.unscored for item in group)
-    truncated = any(item.truncated for item in group)
+    unscored = truncated = False
+    for item in group:
+        unscored = unscored or item.unscored
+        truncated = truncated or item.truncated
     return Unit(credit, group[0].cluster, tied, unscored, truncated)
 
 

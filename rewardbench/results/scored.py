@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan, nan
 from pathlib import Path
+from types import MappingProxyType
 
 from rewardbench import results
 from rewardbench.errors import InputError
@@ -69,24 +70,34 @@ class ModelScores:
         return not self.suite.revision.startswith(UNKNOWN_SUITE)
 
 
-def read_scored(path: str | Path, scores_only: bool = False, repeated_ids: bool = False) -> ModelScores:
+def read_scored(
+    path: str | Path,
+    scores_only: bool = False,
+    repeated_ids: bool = False,
+    known_items: Mapping[str, Item] = MappingProxyType({}),
+) -> ModelScores:
     """Read the scores of a model.
 
     Args:
         path: a summary, also of a bucket (`s3://bucket/results/org/model.json`), or a file of per-item rows.
         scores_only: read the rows of a summary as untrusted ones: within limits, and without texts.
         repeated_ids: accept repeated ids; each row that has one then gets its row number in its id.
+        known_items: the items of the suite by id, which replace those in the file, see `to_model_scores`.
 
     Raises:
         InputError: if it is not a file of scores, or contains an item twice.
     """
     path = local_result(path)
     summary, rows = _read(path, scores_only)
-    return to_model_scores(path, summary, rows, repeated_ids)
+    return to_model_scores(path, summary, rows, repeated_ids, known_items)
 
 
 def to_model_scores(
-    path: Path, summary: JsonObject, rows: Sequence[JsonObject], repeated_ids: bool = False
+    path: Path,
+    summary: JsonObject,
+    rows: Sequence[JsonObject],
+    repeated_ids: bool = False,
+    known_items: Mapping[str, Item] = MappingProxyType({}),
 ) -> ModelScores:
     """Return the scores in the rows of a result.
 
@@ -95,6 +106,7 @@ def to_model_scores(
         summary: summary of the result, or what is known of the run.
         rows: a row per item.
         repeated_ids: accept repeated ids; see `read_scored`.
+        known_items: items by id; one with as many right and wrong completions as a row replaces the item of the row.
 
     Raises:
         InputError: if there are no rows, a row cannot be read, or an item occurs twice.
@@ -102,10 +114,16 @@ def to_model_scores(
     if not rows:
         raise InputError(f"{path} has no per-item scores.")
     with results.translate_parse_errors(path):
-        return _parse_rows(path, summary, rows, repeated_ids)
+        return _parse_rows(path, summary, rows, repeated_ids, known_items)
 
 
-def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject], repeated_ids: bool) -> ModelScores:
+def _parse_rows(
+    path: Path,
+    summary: JsonObject,
+    rows: Sequence[JsonObject],
+    repeated_ids: bool,
+    known_items: Mapping[str, Item],
+) -> ModelScores:
     scores = [_parse_scores(row, path, n) for n, row in enumerate(rows)]
     ids = _choose_ids(rows)
     if repeated_ids:
@@ -117,7 +135,10 @@ def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject], rep
     item_scores: list[ItemScores] = []
     for row, id, values in zip(rows, ids, scores, strict=True):
         reason = None if row.get("reason") is None else str(row["reason"])
-        items.append(_to_item(row, id, len(values), columns))
+        item = known_items.get(id)
+        if item is None or (len(item.completions), item.num_correct) != (len(values), _num_correct(row)):
+            item = _to_item(row, id, len(values), columns)
+        items.append(item)
         step_scores = read_step_scores(row)
         item_scores.append(
             ItemScores(
@@ -275,7 +296,10 @@ def _to_float(value: object) -> float:
     return float(value)
 
 
-def _to_int(value: object) -> int:
+def _num_correct(row: JsonObject) -> int:
+    value = row.get("num_correct")
+    if value is None:
+        return 1
     if not isinstance(value, int | float | str):
         raise TypeError("a count is a number")
     return int(value)
@@ -311,7 +335,7 @@ def _to_item(row: JsonObject, id: str, num_completions: int, columns: Sequence[s
         subset=str(row.get("subset") or "all"),
         prompt=(Message(role="user", content=prompt_text),) if prompt_text else (),
         completions=completions,
-        num_correct=1 if row.get("num_correct") is None else _to_int(row["num_correct"]),
+        num_correct=_num_correct(row),
         group=str(row.get("group") or ""),
         rendered=True,
         meta={name: row[name] for name in columns if name in row},

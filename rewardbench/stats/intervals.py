@@ -13,6 +13,8 @@ from functools import cache
 from math import fsum, sqrt
 from statistics import NormalDist
 
+import numpy as np
+
 COVERAGE = 0.95
 NO_VARIANCE = 1e-20
 
@@ -92,19 +94,20 @@ def mean(credits: Sequence[float], clusters: Sequence[Hashable]) -> Mean:
         clusters: cluster of each item: [items].
 
     Raises:
-        ValueError: if there are no credits.
+        ValueError: if there are no credits, or the lengths differ.
     """
     n = len(credits)
     if n == 0:
         raise ValueError("a mean of no credits has no value")
+    if len(clusters) != n:
+        raise ValueError("the arguments have different lengths")
     value = fsum(credits) / n
-    influences: dict[Hashable, float] = {}
-    contributions: dict[Hashable, float] = {}
-    weights: dict[Hashable, float] = {}
-    for credit, cluster in zip(credits, clusters, strict=True):
-        influences[cluster] = influences.get(cluster, 0.0) + (credit - value) / n
-        contributions[cluster] = contributions.get(cluster, 0.0) + credit / n
-        weights[cluster] = weights.get(cluster, 0.0) + 1.0 / n
+    numbers: dict[Hashable, int] = {}
+    members = [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
+    array = np.asarray(credits, dtype=np.float64)
+    influences = dict(zip(numbers, np.bincount(members, (array - value) / n).tolist(), strict=True))
+    contributions = dict(zip(numbers, np.bincount(members, array / n).tolist(), strict=True))
+    weights = dict(zip(numbers, np.bincount(members, np.full(n, 1.0 / n)).tolist(), strict=True))
     low, high = wilson(value * n, n) if len(influences) == n else cluster_interval(value, influences)
     return Mean(value, low, high, influences, contributions, weights)
 
@@ -130,36 +133,29 @@ def combine(means: Sequence[Mean], weights: Sequence[float]) -> Mean:
         means: the terms: [terms].
         weights: weight of each term; a term of weight 0 is left out: [terms].
     """
-    influences: dict[Hashable, float] = {}
-    contributions: dict[Hashable, float] = {}
-    cluster_weights: dict[Hashable, float] = {}
-    values: list[float] = []
-    squares_below: list[float] = []
-    squares_above: list[float] = []
-    term_clusters = 0
-    for mean, weight in zip(means, weights, strict=True):
-        if weight == 0:
-            continue
-        values.append(weight * mean.value)
-        squares_below.append((weight * (mean.value - mean.low)) ** 2)
-        squares_above.append((weight * (mean.high - mean.value)) ** 2)
-        term_clusters += len(mean.influences)
-        _add_by_cluster(influences, mean.influences, weight)
-        _add_by_cluster(contributions, mean.contributions, weight)
-        _add_by_cluster(cluster_weights, mean.weights, weight)
-    value = fsum(values)
-    if len(influences) < term_clusters:
+    terms = [(mean, weight) for mean, weight in zip(means, weights, strict=True) if weight != 0]
+    value = fsum(weight * mean.value for mean, weight in terms)
+    influences = _sum_by_cluster((mean.influences, weight) for mean, weight in terms)
+    contributions = _sum_by_cluster((mean.contributions, weight) for mean, weight in terms)
+    cluster_weights = _sum_by_cluster((mean.weights, weight) for mean, weight in terms)
+    if len(influences) < sum(len(mean.influences) for mean, _ in terms):
         low, high = cluster_interval(value, influences)
     else:
-        low = max(value - sqrt(fsum(squares_below)), 0.0)
-        high = min(value + sqrt(fsum(squares_above)), 1.0)
+        low = max(value - sqrt(fsum((weight * (mean.value - mean.low)) ** 2 for mean, weight in terms)), 0.0)
+        high = min(value + sqrt(fsum((weight * (mean.high - mean.value)) ** 2 for mean, weight in terms)), 1.0)
     return Mean(value, min(low, value), max(high, value), influences, contributions, cluster_weights)
 
 
-def _add_by_cluster(sums: dict[Hashable, float], amounts: Mapping[Hashable, float], weight: float) -> None:
-    """Add weighted amounts to the sums of their clusters."""
-    for cluster, amount in amounts.items():
-        sums[cluster] = sums.get(cluster, 0.0) + weight * amount
+def _sum_by_cluster(terms: Iterable[tuple[Mapping[Hashable, float], float]]) -> dict[Hashable, float]:
+    """Return the sum over terms, each the amounts by cluster and their weight, of weighted amounts by cluster."""
+    sums: dict[Hashable, float] = {}
+    for amounts, weight in terms:
+        if sums.keys().isdisjoint(amounts):
+            sums |= {cluster: weight * amount for cluster, amount in amounts.items()}
+        else:
+            for cluster, amount in amounts.items():
+                sums[cluster] = sums.get(cluster, 0.0) + weight * amount
+    return sums
 
 
 def sum_of_squares(values: Iterable[float]) -> float:
