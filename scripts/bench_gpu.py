@@ -5,13 +5,13 @@
     scripts/bench/gpu.sh --sizes 7b --output gpu       # one part, or the rest of an interrupted one
     scripts/bench/gpu.sh --dry_run                     # every line at tiny sizes on the CPU
 
-What the machine needs; all of it is checked first, and what lacks is named in one line:
+What the machine needs; all of it is checked first:
 
 - one NVIDIA GPU that this torch sees; 40 GB of its memory for the 7b part;
 - a Python with PACKAGES. Of these, one image without network lacked pydantic only: there, put the wheels of pydantic,
   pydantic-core, annotated-types and typing-inspection for its Python into .whl (pip download --only-binary=:all:
   --python-version 3.12 --platform manylinux_2_17_x86_64 -d .whl pydantic), which gpu.sh installs;
-- for the compiled sides and flex: Triton, a C compiler, and Python.h. A side that fails is told, and the others go on;
+- for flex and the compiled sides: Triton, a C compiler, and Python.h. A side that fails gets a line; the others go on;
 - this working tree, whose data/core has the texts; 16 GB of disk in --models for the 7b part. No model is downloaded.
 
 Each part makes a random Llama in --models, and scores pairs of core by all sides in turn. It runs in a process with a
@@ -116,7 +116,7 @@ def part_names(text: str) -> list[str]:
 
 
 def find_problem(dry_run: bool) -> str | None:
-    """Return in one sentence why nothing can be measured here; None if it can."""
+    """Return a one-line error if nothing can be measured here; None if it can."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         return f"this Python ({sys.executable}) lacks {', '.join(missing)}: put wheels into .whl, or set PYTHON."
@@ -138,16 +138,16 @@ def run_parts(names: list[str], output: Path, models: Path, dry_run: bool) -> in
             path = state_file(output, name)
             state = json.loads(path.read_text()) if path.is_file() else {}
             for line in state.get("lines", ()):
-                tell(line, file)
+                write_line(line, file)
                 code = max(code, int(line.get("scores_agree") == "no"))
             status = status or state["status"]
-            tell({"part": name, "status": status}, file)
+            write_line({"part": name, "status": status}, file)
             code = max(code, int(status not in ("complete", "partial")))
-        tell({"total_seconds": round(time.monotonic() - start, 1)}, file)
+        write_line({"total_seconds": round(time.monotonic() - start, 1)}, file)
     return code
 
 
-def tell(line: Mapping[str, object], file: object) -> None:
+def write_line(line: Mapping[str, object], file: object) -> None:
     """Print a line of figures, and write it to a file."""
     for target in (sys.stdout, file):
         print(key_values(line), file=target, flush=True)

@@ -145,7 +145,7 @@ class Record:
                 is_late = 2 * max((entry["seconds"] for entry in passes), default=0.0) > left
                 if len(passes) > number or is_late or name in self.state["failures"]:
                     continue
-                with self.told(name, LONGEST_SHARE * left), open_side(self.job) as side:
+                with self.recording_failure(name, LONGEST_SHARE * left), open_side(self.job) as side:
                     if name not in warm:
                         side.warm_up()
                         warm.add(name)
@@ -153,18 +153,18 @@ class Record:
                 self.store("partial")
             self.peak.measure()
         for name in self.measured():
-            with self.told("device_busy", deadline - time.monotonic()), SIDES[name](self.job) as side:
+            with self.recording_failure("device_busy", deadline - time.monotonic()), SIDES[name](self.job) as side:
                 self.busy[name] = side.busy_share()
         self.store("partial")
         if self.part.dtype != "float32":
-            with self.told("bf16_noise", deadline - time.monotonic()):
+            with self.recording_failure("bf16_noise", deadline - time.monotonic()):
                 self.job.parts[0].model.float()  # to the end of this process
                 self.exact = scores_of(self.job, NOISE_PAIRS)
         is_whole = all(len(self.state["passes"].get(side, ())) >= rounds for side in SIDES)
         self.status = "failed" if self.state["failures"] else "complete" if is_whole else "partial"
 
     @contextmanager
-    def told(self, name: str, seconds: float) -> Iterator[None]:
+    def recording_failure(self, name: str, seconds: float) -> Iterator[None]:
         """Context manager: record a failure or a time-out instead of raising it, so that the others go on."""
         try:
             with time_limit(max(1.0, seconds)):

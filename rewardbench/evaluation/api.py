@@ -112,8 +112,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         attn_implementation: eager, sdpa, flash_attention_2 or flex_attention; None is the model's default.
         compile: compile the model's layers (torch.compile).
         device: cpu, cuda, cuda:1 or mps; None is the best available.
-        device_map: how a model is spread over several devices: auto, balanced, balanced_low_0, sequential, or
-            tensor_parallel in the processes of torchrun.
+        device_map: how a model is spread: auto, balanced, balanced_low_0, sequential; tensor_parallel with torchrun.
         max_memory: memory limits of devices for `device_map`, such as 0=20GiB,cpu=64GiB.
         load_in_8bit: quantise the weights to 8 bits (bitsandbytes).
         load_in_4bit: quantise the weights to 4 bits (bitsandbytes, NF4).

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardbench.forward.prefetch import copy_to
 from rewardbench.forward.prefix_tree import Ints, PrefixTrie
+from rewardbench.models.devices import copy_to
 
 if TYPE_CHECKING:
     import torch

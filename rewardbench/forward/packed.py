@@ -16,11 +16,10 @@ import numpy as np
 
 from rewardbench.forward import batch_effects
 from rewardbench.forward.padding import PaddingSide
-from rewardbench.forward.prefetch import copy_to
 from rewardbench.forward.prefix_tree import Ids, Ints, PrefixTrie, build_trie
 from rewardbench.forward.tree_attention import CURRENT, NAME, KeysStored, PackedBatch, PackedInputs, attend
 from rewardbench.models import layers
-from rewardbench.models.devices import input_device
+from rewardbench.models.devices import copy_to, input_device
 from rewardbench.models.layers import base_of
 from rewardbench.models.linear import uses_onednn
 from rewardbench.types import TokenRequest

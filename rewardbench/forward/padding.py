@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from rewardbench.forward.prefetch import move_to
+from rewardbench.models.devices import move_to
 from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:

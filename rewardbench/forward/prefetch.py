@@ -13,11 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from rewardbench.models.devices import is_gpu
 from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ class Prefetcher(Generic[T]):
         """Collate a batch in the thread, on a GPU with a stream of its own."""
         import torch
 
-        if self._device.type == "cuda" and self._stream is None:
+        if is_gpu(self._device) and self._stream is None:
             self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         with torch.inference_mode(), nullcontext() if self._stream is None else torch.cuda.stream(self._stream):
             inputs = self._collate(requests)
@@ -94,16 +94,3 @@ def _current_stream(device: torch.device) -> torch.cuda.Stream:
     import torch
 
     return torch.cuda.current_stream(device)
-
-
-def copy_to(array: NDArray[Any], device: torch.device) -> torch.Tensor:
-    """Copy an array to a device; from pinned memory to a GPU, so that the copy does not wait for its kernels."""
-    import torch
-
-    return move_to(torch.from_numpy(array), device)
-
-
-def move_to(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy a tensor of the host to a device, as `copy_to` does."""
-    is_gpu = device.type == "cuda"
-    return (tensor.pin_memory() if is_gpu else tensor).to(device, non_blocking=is_gpu)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from rewardbench.forward import onednn_attention
 from rewardbench.forward.flex_attention import flex, tree_block_mask
-from rewardbench.forward.prefetch import copy_to, move_to
 from rewardbench.forward.prefix_tree import Branch, Ints, PrefixTrie
+from rewardbench.models.devices import copy_to, move_to
 
 if TYPE_CHECKING:
     import torch
@@ -79,6 +79,11 @@ class PackedBatch:
     """Token ids on the device; None until `packed.place` has copied them."""
     _plans: dict[tuple[int | None, bool, torch.dtype, torch.device], list[KernelCall]] = field(default_factory=dict)
     _block_masks: dict[tuple[int | None, bool, torch.device], BlockMask] = field(default_factory=dict)
+
+    @property
+    def has_stored(self) -> bool:
+        """Return True once keys and values are stored, so that the queries are those of the wanted slots only."""
+        return self.stored is not None
 
     def _query_slots(self, wanted_only: bool) -> Ints:
         return self.wanted if wanted_only else np.arange(len(self.trie.input_ids))
@@ -240,15 +245,14 @@ def attend(
     key, value = batch.stored or (key, value)
     heads = query.shape[1]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    wanted_only = batch.stored is not None
     if batch.uses_flex:
-        mask = batch.block_mask(sliding_window, wanted_only, query.device)
+        mask = batch.block_mask(sliding_window, batch.has_stored, query.device)
         return flex(query, key, value, mask, scale, softcap).transpose(1, 2), None
     if key.shape[1] != heads:  # grouped-query attention
         repeats = heads // key.shape[1]
         key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
     output = query.new_empty(1, query.shape[2], heads, value.shape[-1])
-    for call in batch.plan(sliding_window, wanted_only, query.dtype, query.device):
+    for call in batch.plan(sliding_window, batch.has_stored, query.dtype, query.device):
         q, k, v = query[:, :, call.queries], _select(key, call.keys), _select(value, call.keys)
         if softcap:
             states = _softcapped(q, k, v, call.mask, scale, softcap)

@@ -1,10 +1,10 @@
-"""Choose devices and the dtype of a model, find the devices of a loaded one, and check whether models fit in memory."""
+"""Choose devices and the dtype of a model, copy to them, and check whether models fit in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rewardbench.errors import InputError
 from rewardbench.models.failures import first_sentence
@@ -13,6 +13,7 @@ from rewardbench.processes import whole_number
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
     from transformers import PreTrainedModel
 
 
@@ -55,6 +56,24 @@ def input_device(model: PreTrainedModel) -> torch.device:
     hook = getattr(model.get_input_embeddings(), "_hf_hook", None)
     device = getattr(hook, "execution_device", None)
     return model.device if device is None else torch.device(device)
+
+
+def is_gpu(device: torch.device) -> bool:
+    """Return True if a device is a CUDA GPU."""
+    return device.type == "cuda"
+
+
+def copy_to(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Copy an array to a device; from pinned memory to a GPU, so that the copy does not wait for its kernels."""
+    import torch
+
+    return move_to(torch.from_numpy(array), device)
+
+
+def move_to(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy a tensor of the host to a device, as `copy_to` does."""
+    pins = is_gpu(device)
+    return (tensor.pin_memory() if pins else tensor).to(device, non_blocking=pins)
 
 
 def gpu_devices(model: PreTrainedModel) -> list[torch.device]:

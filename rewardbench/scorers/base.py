@@ -31,7 +31,7 @@ from rewardbench.types import (
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Inputs = TypeVar("Inputs")
+BatchInputs = TypeVar("BatchInputs")
 """What a scorer collates a batch into."""
 
 
@@ -237,24 +237,24 @@ class ModelScorer(BaseScorer):
         return ScorerReport(self.load_notes, metadata=self.metadata)
 
 
-class CollatingScorer(ModelScorer, Generic[Inputs]):
+class CollatingScorer(ModelScorer, Generic[BatchInputs]):
     """A model scorer that can collate the next batch while the present one is computed."""
 
-    _prefetcher: Prefetcher[Inputs] | None = None
+    _prefetcher: Prefetcher[BatchInputs] | None = None
 
     @abstractmethod
-    def collate(self, requests: Sequence[TokenRequest]) -> Inputs:
+    def collate(self, requests: Sequence[TokenRequest]) -> BatchInputs:
         """Return the inputs of a forward pass, on the device. Called in another thread if the batch is announced."""
 
     def prefetch(self, requests: Sequence[TokenRequest]) -> None:
         """Start to collate the batch that `run` is called with after the present one."""
         self._batches().start(requests)
 
-    def inputs(self, requests: Sequence[TokenRequest]) -> AbstractContextManager[Inputs]:
+    def inputs(self, requests: Sequence[TokenRequest]) -> AbstractContextManager[BatchInputs]:
         """Context manager: return the inputs of a batch, and keep them until its scores are on the host."""
         return self._batches().inputs(requests)
 
-    def _batches(self) -> Prefetcher[Inputs]:
+    def _batches(self) -> Prefetcher[BatchInputs]:
         if self._prefetcher is None:
             self._prefetcher = Prefetcher(self.collate, input_device(self.model))
         return self._prefetcher

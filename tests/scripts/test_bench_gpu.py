@@ -57,9 +57,9 @@ def few_packages(tmp_path):
 def test_a_dry_run_measures_every_side_and_resumes(tmp_path, few_packages, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(few_packages))
     folders = ("--output", tmp_path / "out", "--models", tmp_path / "models")
-    told = lines(run("--dry_run", "--sizes", "exact,50m", *folders).stdout)
-    assert told == lines((tmp_path / "out" / "figures.txt").read_text())
-    exact, rounded = ([line for line in told if line.get("part") == name] for name in ("exact", "50m"))
+    printed = lines(run("--dry_run", "--sizes", "exact,50m", *folders).stdout)
+    assert printed == lines((tmp_path / "out" / "figures.txt").read_text())
+    exact, rounded = ([line for line in printed if line.get("part") == name] for name in ("exact", "50m"))
     for machine, *sides, status in (exact, rounded):
         assert (machine["device"], machine["simulated"], machine["pairs"]) == ("cpu", "1", "4")
         assert float(machine["peak_tflops"]) > 0
@@ -75,7 +75,7 @@ def test_a_dry_run_measures_every_side_and_resumes(tmp_path, few_packages, monke
         assert line["bf16_pairs"] == "4"
         assert 0 < float(line["bf16_median_diff"]) < float(line["bf16_max_diff"]) < 0.1
         assert int(line["decisions_changed"]) <= 4
-    assert float(told[-1]["total_seconds"]) > 0
+    assert float(printed[-1]["total_seconds"]) > 0
 
     path = tmp_path / "out" / "50m.json"
     state = json.loads(path.read_text())
