@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -61,6 +62,8 @@ HERE = Path(__file__).resolve().parent
 LONGEST_QUERY = 2_000
 LARGEST_PAGE = 960_000
 """Maximum size of a page in bytes, without its frame."""
+PAUSE = 0.2
+"""Seconds between pages that are built in advance, in which visitors have the processor."""
 TOO_LARGE = "This page is too large to be shown: narrow it by a subset or a search."
 
 
@@ -124,14 +127,15 @@ def _build_board(library: Library, suite: str, query: Mapping[str, str]) -> Page
 
 
 def prepare(library: Library) -> None:
-    """Build a page of each kind, so that no visitor waits for what all pages of a suite share."""
-    for suite in library.rows().suites:
-        keys = [row.key for row in library.of(suite) if row.ids][:2]
-        view(library, address(view="board", suite=suite))
-        view(library, address(view="items", suite=suite))
-        view(library, address(view="model", suite=suite, model=keys[0] if keys else ""))
-        view(library, address(view="compare", suite=suite, m=keys))
+    """Build pages before a visitor asks for them, those of the first suite first: what others share is then at hand."""
+    first = board_page.first_suite(library.rows())
     view(library, address(view="suites"))
+    for suite in sorted(library.rows().suites, key=lambda suite: suite != first):
+        keys = [row.key for row in library.of(suite) if row.ids][:2]
+        for query in ({"view": "board"}, {"view": "compare", "m": keys}, {"view": "board", "subsets": 1}):
+            view(library, address(suite=suite, **query))
+            time.sleep(PAUSE)
+        view(library, address(view="items", suite=suite))
 
 
 def _first(checks: UploadChecks, search: str) -> str:
