@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from rewardbench import stats
+from rewardbench.comparison.resampled import resample_scores
 from rewardbench.errors import InputError
 from rewardbench.metrics import SuiteMeans, credit, is_scored, margin_by_rule, measure, pairable, rule_of
 from rewardbench.results.scored import ModelScores, hash_of_ids, read_scored
@@ -298,19 +299,15 @@ def power_sentence(score: Contrast) -> str:
 
 def contrast_scores(first: SuiteMeans, second: SuiteMeans, metric: Metric) -> Contrast:
     """Compare the scores; the interval is a cluster bootstrap within each section, or subset that has a weight."""
+    return contrast_resampled(first, second, metric, resample_scores([first, second], metric))
+
+
+def contrast_resampled(first: SuiteMeans, second: SuiteMeans, metric: Metric, scores: np.ndarray | None) -> Contrast:
+    """Compare the scores of two models; `scores` are their resampled scores: [2, resamples]."""
     score = contrast("score", first.total(metric), second.total(metric))
-    second_strata = second.metrics[metric].strata
-    strata: list[stats.PairedDifference] = []
-    weights: list[float] = []
-    clusters = 0
-    for name, first_stratum in first.metrics[metric].strata.items():
-        stratum = stats.paired(second_strata[name].mean, first_stratum.mean)
-        strata.append(stratum)
-        weights.append(first_stratum.weight)
-        clusters += stratum.clusters
-    if score.wins + score.losses == 0 or clusters != score.clusters:
-        return score  # nothing differs, or sections share clusters
-    low, high = stats.bootstrap(strata, weights)
+    if scores is None or score.wins + score.losses == 0:
+        return score
+    low, high = stats.percentile_interval(scores[1] - scores[0])
     return replace(score, low=low, high=high)
 
 
@@ -337,10 +334,10 @@ def find_flips(first: ModelScores, second: ModelScores) -> list[Flip]:
         if item.is_labelled and first_credit != second_credit:
             margins = margin_by_rule(item, item_scores, rule), margin_by_rule(item, other_scores, other_rule)
             flips.append(Flip(item, rule.section, "first" if first_credit > second_credit else "second", margins))
-    return sorted(flips, key=_by_change_of_margin)
+    return sorted(flips, key=by_change_of_margin)
 
 
-def _by_change_of_margin(flip: Flip) -> tuple[bool, float]:
+def by_change_of_margin(flip: Flip) -> tuple[bool, float]:
     """Return the sort key: the largest change of the margin first, and flips with an unknown margin last."""
     change = abs(flip.margins[0] - flip.margins[1])
     return isnan(change), -change

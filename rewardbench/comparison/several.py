@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+import numpy as np
+
 from rewardbench import stats
 from rewardbench.comparison.compare import (
     Contrast,
     align,
     choose_metric,
     compute_means,
-    contrast_scores,
+    contrast_resampled,
     reject_other_protocols,
 )
-from rewardbench.metrics import pairable
+from rewardbench.comparison.resampled import resample_scores
+from rewardbench.metrics import SuiteMeans, pairable
 from rewardbench.results.scored import ModelScores
 from rewardbench.types import Metric
 
@@ -45,12 +48,28 @@ def compare_all(models: Sequence[ModelScores], metric: Metric | None = None) -> 
     reject_other_protocols(models)
     reference = next((scored for scored in models if scored.knows_suite), models[0])
     aligned = [align(reference, scored)[1] for scored in models]
-    suite_means = list(map(compute_means, aligned))
+    return contrast_all(list(map(compute_means, aligned)), metric)
+
+
+def contrast_all(suite_means: Sequence[SuiteMeans], metric: Metric | None = None) -> list[HeadToHead]:
+    """Compare the scores of each pair of models; see `compare_all`.
+
+    Args:
+        suite_means: means of the models, by this metric at least.
+        metric: `pair` (items), `mirror` or `turn`; by default the suite's headline.
+    """
+    resampled: dict[Metric, np.ndarray | None] = {}
     pairs: list[HeadToHead] = []
-    for first, second in combinations(range(len(aligned)), 2):
-        first_means, second_means = pairable(suite_means[first], suite_means[second])
+    for first, second in combinations(range(len(suite_means)), 2):
+        first_means, second_means = suite_means[first], suite_means[second]
+        if "pair" in first_means.metrics:
+            first_means, second_means = pairable(first_means, second_means)
         chosen = choose_metric(first_means, metric)
         choose_metric(second_means, chosen)
-        pairs.append(HeadToHead(first, second, contrast_scores(first_means, second_means, chosen)))
+        if chosen not in resampled:
+            resampled[chosen] = resample_scores(suite_means, chosen)
+        scores = resampled[chosen]
+        both = None if scores is None else scores[[first, second]]
+        pairs.append(HeadToHead(first, second, contrast_resampled(first_means, second_means, chosen, both)))
     adjusted = stats.holm([pair.score.p for pair in pairs])
     return [replace(pair, score=replace(pair.score, adjusted=p)) for pair, p in zip(pairs, adjusted, strict=True)]

@@ -222,7 +222,10 @@ def fold_checkpoints(rows: Sequence[LeaderboardRow]) -> list[RunGroup]:
 
 def run_group(rows: Sequence[LeaderboardRow], row: LeaderboardRow) -> RunGroup | None:
     """Return the group of checkpoints that has a row, if there are several."""
-    for group in fold_checkpoints(rows):
+    member = run_in_name(row.model)
+    if member is None:
+        return None
+    for group in fold_checkpoints([other for other in rows if member.run in other.model]):
         if group.is_folded and any(member.key == row.key for member in group.rows):
             return group
     return None

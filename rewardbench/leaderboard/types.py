@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 from rewardbench.stats import format_rank as format_rank
 
@@ -177,7 +178,7 @@ class Board:
         counts = Counter(row.protocol for row in self.rows if row.suite == suite)
         return tuple(sorted(counts, key=lambda name: (name != "", -counts[name], name)))
 
-    @property
+    @cached_property
     def suites(self) -> tuple[str, ...]:
         """The suites that have rows: core first, then by number of rows."""
         counts = Counter(row.suite for row in self.rows)

@@ -66,27 +66,31 @@ def select(
     Raises:
         InputError: if the subset or section does not exist, or no item is labelled.
     """
-    items: list[ScoredItem] = []
-    for item, item_scores in zip(scored.suite.items, scored.items, strict=True):
-        if item.is_labelled:
-            items.append(_scored_item(item, item_scores, rule_of(scored.suite, item.subset)))
-    if not items:
+    labelled = [
+        (item, item_scores)
+        for item, item_scores in zip(scored.suite.items, scored.items, strict=True)
+        if item.is_labelled
+    ]
+    if not labelled:
         raise InputError(
             f"{scored.path} has no item to show: none of its {len(scored.items):,} rows has right and wrong "
             "completions. Read the scores in its outputs file."
         )
-    _reject_unknown("subset", subset, {shown.item.subset for shown in items})
-    _reject_unknown("section", section, {shown.section for shown in items})
+    rules = {name: rule_of(scored.suite, name) for name in {item.subset for item, _ in labelled}}
+    _reject_unknown("subset", subset, set(rules))
+    _reject_unknown("section", section, {rule.section for rule in rules.values()})
     selected: list[ScoredItem] = []
-    for shown in items:
-        if errors and shown.credit == 1:
+    for item, item_scores in labelled:
+        rule = rules[item.subset]
+        if subset not in (None, item.subset) or section not in (None, rule.section):
             continue
-        if subset in (None, shown.item.subset) and section in (None, shown.section) and _contains(shown.item, search):
-            selected.append(shown)
+        value = credit(item, item_scores.scores, rule, item_scores.step_scores)
+        if not (errors and value == 1) and _contains(item, search):
+            selected.append(_scored_item(item, item_scores, rule, value))
     return sorted(selected, key=lambda shown: (isnan(shown.margin), shown.margin))
 
 
-def _scored_item(item: Item, item_scores: ItemScores, rule: Rule) -> ScoredItem:
+def _scored_item(item: Item, item_scores: ItemScores, rule: Rule, value: float) -> ScoredItem:
     gap = margin_by_rule(item, item_scores, rule)
     reason = item_scores.reason or why_unscored(item_scores.scores)
     if reason is None and not isfinite(gap):
@@ -97,7 +101,7 @@ def _scored_item(item: Item, item_scores: ItemScores, rule: Rule) -> ScoredItem:
         rule.section,
         item_scores.scores,
         gap,
-        credit(item, item_scores.scores, rule, item_scores.step_scores),
+        value,
         reason,
         item_scores.order_inconsistency,
         item_scores.position_bias,

@@ -181,6 +181,30 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> list[RowJson]:
         raise InputError(f"{path} cannot be read as a parquet table of scores ({_first_line(error)}).") from error
 
 
+def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
+    """Read columns of a table of scores, without an object for each value; columns that it lacks are left out.
+
+    Args:
+        path: the file.
+        names: the columns, of those of `table_schema`.
+
+    Raises:
+        InputError: if it is not a parquet file, or exceeds a limit.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        _check_limit(path, path.stat().st_size, MOST_BYTES)
+        with pq.ParquetFile(path) as file:
+            _check_metadata(path, file.metadata)
+            stored = [name for name in names if name in file.schema_arrow.names]
+            table = file.read(columns=stored, use_threads=False)
+        return table.cast(pa.schema([table_schema(OPTIONAL).field(name) for name in stored]))
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read as a parquet table of scores ({_first_line(error)}).") from error
+
+
 def _read_batches(path: Path, file: pq.ParquetFile, columns: Sequence[str]) -> list[RowJson]:
     """Read the rows of a file in batches, so that reading stops at a limit."""
     import pyarrow as pa

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from math import nan
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
@@ -28,6 +28,9 @@ from rewardbench.results.types import (
     read_position_bias,
 )
 from rewardbench.types import Estimate, ItemScores, Result
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SHARD_SUFFIX = ".shard"
 """Suffix of files with the scores of a part of a run, from which `rewardbench merge` makes a result."""
@@ -104,6 +107,23 @@ def read_rows(path: Path, summary: SummaryJson, scores_only: bool = False) -> li
     if not places:
         raise InputError(f"Cannot read the per-item scores from {outputs_path(path)}: there is no such file.")
     raise InputError(f"{places[0]} is not the outputs file of its summary; run the evaluation again.")
+
+
+def read_columns(path: Path, summary: SummaryJson, names: Sequence[str]) -> pa.Table | None:
+    """Read columns of the per-item rows whose hash a summary contains; None if they are not stored as a table.
+
+    Args:
+        path: path of the summary.
+        summary: content of the summary.
+        names: the columns; those that the table lacks are left out.
+
+    Raises:
+        InputError: if the table cannot be read.
+    """
+    for place in _find_rows(path):
+        if place.suffix == ".parquet" and sha256_of(place) == summary.get(OUTPUTS_HASH):
+            return parquet.read_columns(place, names)
+    return None
 
 
 def _find_rows(path: Path) -> list[Path]:

@@ -151,11 +151,16 @@ def _parse_rows(
                 step_scores=step_scores,
             )
         )
+    return describe_scores(path, summary, _to_suite(summary, items), item_scores)
+
+
+def describe_scores(path: Path, summary: JsonObject, suite: Suite, item_scores: Sequence[ItemScores]) -> ModelScores:
+    """Return the scores of a suite's items with what their summary states of the model."""
     manifest = object_field(summary, "manifest")
     fingerprint = manifest.get("fingerprint_sha256")
     return ModelScores(
         model=str(summary.get("model") or path.stem.removesuffix("_outputs")),
-        suite=_to_suite(summary, items),
+        suite=suite,
         items=tuple(item_scores),
         path=path,
         fingerprint=fingerprint if isinstance(fingerprint, str) else "",

@@ -13,11 +13,11 @@ from math import fsum, inf, log, sqrt
 import numpy as np
 
 from rewardbench.stats.intervals import COVERAGE, NO_VARIANCE, Interval, Mean, normal, student, sum_of_squares, wilson
+from rewardbench.stats.signs import sampled_p_value
 
 POWER = 0.8
 EXACT = 50_000
 """The largest sum of steps for which all signs are enumerated; beyond it signs are sampled at random."""
-DRAWS = 20_000
 MANY_STEPS = 5_000
 """Number of steps of a sign-flip test beyond which equal steps are grouped."""
 RESIDUE = 1e-12
@@ -193,7 +193,7 @@ def sign_flip(contributions: Sequence[float], seed: int = 0) -> float:
         return 1.0
     multiples = _enumerable_multiples(steps)
     if multiples is None:
-        return _sampled_p_value(steps, abs(fsum(contributions)), seed)
+        return sampled_p_value(steps, abs(fsum(contributions)), seed)
     probabilities, remaining = np.ones(1), multiples
     if len(multiples) > MANY_STEPS:
         probabilities, remaining = _convolve_commonest(multiples)
@@ -250,24 +250,6 @@ def _multiples(steps: np.ndarray) -> np.ndarray | None:
         if np.allclose(scaled, multiples, rtol=0, atol=1e-6):
             return multiples
     return None
-
-
-def _sampled_p_value(steps: np.ndarray, observed: float, seed: int) -> float:
-    """Estimate the p-value from random signs; the observed assignment counts as a sample, so that p is never 0."""
-    random = np.random.default_rng(seed)
-    sizes, counts = np.unique(steps.round(12 - int(np.ceil(np.log10(steps.max())))), return_counts=True)
-    grouped = len(steps) > MANY_STEPS and 4 * len(sizes) < len(steps)
-    rows = max(1, _CELLS // (len(sizes) if grouped else len(steps)))
-    extreme, remaining = 0, DRAWS
-    while remaining:
-        samples = min(rows, remaining)
-        if grouped:
-            sums = (2.0 * random.binomial(counts, 0.5, (samples, len(sizes))) - counts) @ sizes
-        else:
-            sums = (random.integers(0, 2, (samples, len(steps)), dtype=np.int8) * 2.0 - 1.0) @ steps
-        extreme += int((np.abs(sums) >= observed * (1 - 1e-9)).sum())
-        remaining -= samples
-    return (extreme + 1) / (DRAWS + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

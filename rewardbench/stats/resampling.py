@@ -57,7 +57,7 @@ def _resample_stratum(pairs: np.ndarray, seed: int, number: int) -> np.ndarray:
     pairs = pairs[np.lexsort(pairs.T)]
     if (pairs == pairs[0]).all():
         return np.full(RESAMPLES, pairs[0, 0] / pairs[0, 1])
-    counts = _draw_counts(len(pairs), seed, number)
+    counts = draw_counts(len(pairs), seed, number)
     sums = np.empty((RESAMPLES, 2))
     rows = _BLOCK // len(pairs)
     for first in range(0, RESAMPLES, rows):
@@ -66,13 +66,22 @@ def _resample_stratum(pairs: np.ndarray, seed: int, number: int) -> np.ndarray:
     return ratios
 
 
-@lru_cache(maxsize=64)
-def _draw_counts(clusters: int, seed: int, number: int) -> np.ndarray:
-    """Draw how often each cluster is in each resample: [RESAMPLES, clusters], 8 bits each."""
+@lru_cache(maxsize=32)
+def draw_counts(clusters: int, seed: int, number: int) -> np.ndarray:
+    """Draw how often each cluster of a stratum is in each resample: [RESAMPLES, clusters], 8 bits each.
+
+    Args:
+        clusters: number of clusters, at most 65,536.
+        seed: seed of the resampling.
+        number: number of the stratum; each has its own resamples.
+    """
     random = np.random.default_rng((seed, number))
-    draws = random.integers(clusters, size=(RESAMPLES, clusters), dtype=np.uint8)
-    cells = draws + clusters * np.arange(RESAMPLES)[:, None]
-    return np.bincount(cells.ravel(), minlength=cells.size).reshape(cells.shape).astype(np.uint8)
+    draws = random.integers(clusters, size=(RESAMPLES, clusters), dtype=np.uint8 if clusters <= 256 else np.uint16)
+    counts: list[np.ndarray] = []
+    for block in np.array_split(draws, 10):
+        cells = block + clusters * np.arange(len(block))[:, None]
+        counts.append(np.bincount(cells.ravel(), minlength=cells.size).reshape(cells.shape).astype(np.uint8))
+    return np.concatenate(counts)
 
 
 def _normal_interval(strata: Sequence[Mean | PairedDifference], weights: Sequence[float]) -> Interval:

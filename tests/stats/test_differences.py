@@ -2,6 +2,7 @@
 
 from itertools import product
 from math import comb, sqrt
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -64,6 +65,15 @@ def test_sign_flip_samples_signs_of_real_valued_contributions():
     contributions = np.random.default_rng(1).normal(0.3, 1, 12)
     expected = permutation_test((contributions,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
     assert sign_flip(contributions.tolist()) == pytest.approx(expected, abs=0.015)
+
+
+def test_sign_flip_of_few_sizes_without_a_common_step():
+    """The normal limit holds for 40 steps of each of three sizes."""
+    random = np.random.default_rng(0)
+    steps = np.repeat([1.0, 2**0.5, np.pi], 40) * random.choice([-1, 1], 120, p=[0.4, 0.6])
+    z = abs(steps.sum()) / sqrt(float(steps @ steps))
+    assert sign_flip(steps.tolist()) == pytest.approx(2 * (1 - NormalDist().cdf(z)), abs=0.012)
+    assert sign_flip((1e-3 * steps).tolist()) == sign_flip(steps.tolist())
 
 
 def test_sign_flip_enumerates_fractional_credits():

@@ -8,14 +8,25 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from rewardbench.comparison.compare import Comparison, Contrast, Flip, compare, power_sentence
-from rewardbench.comparison.several import compare_all
+from rewardbench.comparison.compare import (
+    Comparison,
+    Contrast,
+    Flip,
+    compare,
+    contrast_scores,
+    contrast_sections,
+    power_sentence,
+)
+from rewardbench.comparison.several import compare_all, contrast_all
+from rewardbench.console.html_text import escaped
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app.chance import guessing_on
+from rewardbench.leaderboard.app.credits import CreditArrays
 from rewardbench.leaderboard.app.dot_plot import SHAPES, DotGroup, draw
 from rewardbench.leaderboard.app.frame import ItemCard, Page, make_card
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import render
+from rewardbench.leaderboard.app.pairing import SharedMeans
 from rewardbench.leaderboard.types import Figure, LeaderboardRow
 from rewardbench.types import Metric
 
@@ -71,7 +82,7 @@ def build_page(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     board = library.rows()
     texts = selected_models(query)
     suite = _suite_of(library, texts, suite, query)
-    rows = list(filter(lambda row: row.ids, board.of(suite)))
+    rows = [row for row in library.of(suite) if row.ids]
     choice = _choose(library, texts, rows, suite)
     metrics = _metrics(choice.rows or rows[:1])
     metric = next((name for name in metrics if name == query.get("metric")), metrics[0])
@@ -88,7 +99,7 @@ def build_page(library: Library, suite: str, query: Mapping[str, str]) -> Page:
         suites=board.suites,
         suite=suite,
         rows=rows,
-        names=_names(rows),
+        options=library.cached(("options", suite), lambda: _options(rows)),
         chosen=[row.key for row in choice.rows],
         texts=[*choice.texts, *[""] * MOST][:MOST],
         metrics=metrics,
@@ -123,6 +134,12 @@ def _names(rows: Sequence[LeaderboardRow]) -> dict[str, str]:
     """Return what the form shows for each key: the name, or the key if several rows have the name."""
     counts = Counter(row.model for row in rows)
     return {row.key: row.model if counts[row.model] == 1 else row.key for row in rows}
+
+
+def _options(rows: Sequence[LeaderboardRow]) -> Markup:
+    """Return the names of all rows as options of the form."""
+    option = Markup('<option value="{}"></option>')
+    return Markup("").join(option.format(escaped(name)) for name in _names(rows).values())
 
 
 def _choose(library: Library, texts: Sequence[str], rows: Sequence[LeaderboardRow], suite: str) -> _Choice:
@@ -236,7 +253,11 @@ def _figure(row: LeaderboardRow, metric: Metric, name: str) -> Figure | None:
 def _compare_several(library: Library, rows: Sequence[LeaderboardRow], metric: Metric) -> Markup:
     """Return the comparison of each pair of models, best model first."""
     rows = sorted(rows, key=lambda row: -(_figures(row, metric)[-1].value or 0.0))
-    pairs = compare_all(list(map(library.items, rows)), metric)
+    paired = _paired(library, rows, metric)
+    if paired:
+        pairs = contrast_all(list(map(paired.pairing.means, paired.credits)), metric)
+    else:
+        pairs = compare_all(list(map(library.items, rows)), metric)
     matrix: dict[tuple[int, int], Contrast] = {}
     worse: dict[int, list[LeaderboardRow]] = {}
     for pair in pairs:
@@ -265,7 +286,7 @@ def _compare_two(
     library: Library, first: LeaderboardRow, second: LeaderboardRow, metric: Metric, with_markdown: bool
 ) -> Markup:
     """Return the comparison of two models with their largest disagreements."""
-    comparison = compare(library.items(first), library.items(second), metric)
+    comparison = _compare_rows(library, first, second, metric)
     score = comparison.score
     better, worse = (second, first) if score.difference > 0 else (first, second)
     flips = Counter(flip.better for flip in comparison.flips)
@@ -286,6 +307,50 @@ def _compare_two(
         cards=[_card(flip, comparison, with_markdown) for flip in comparison.flips[:EXAMPLES]],
         query={"view": "compare", "suite": first.suite, "m": [first.key, second.key], "metric": metric},
         is_markdown=with_markdown,
+    )
+
+
+@dataclass(frozen=True)
+class _Paired:
+    """Models whose comparison needs their credits only, and what they share."""
+
+    pairing: SharedMeans
+    credits: tuple[CreditArrays, ...]
+
+
+def _paired(library: Library, rows: Sequence[LeaderboardRow], metric: Metric) -> _Paired | None:
+    """Return the credits of models from the index; None if their scores have to be read, to compare or to say why not.
+
+    Rows with equal `ids` have the same items with the same weights; those with equal counts, in the same sections.
+    """
+    counts = {tuple((figure.name, figure.n) for figure in (*row.sections, *row.subsets)) for row in rows}
+    credits = library.credits(rows)
+    if len(counts) > 1 or len(credits) < len(rows):
+        return None
+    first = next(row for row in library.rows().rows if row.ids == rows[0].ids)
+    pairing = library.pairing(first.key, first.mark, metric)
+    return _Paired(pairing, tuple(credits)) if pairing else None
+
+
+def _compare_rows(library: Library, first: LeaderboardRow, second: LeaderboardRow, metric: Metric) -> Comparison:
+    scores, other_scores = library.items(first), library.items(second)
+    paired = _paired(library, (first, second), metric)
+    if paired is None:
+        return compare(scores, other_scores, metric)
+    means, other_means = map(paired.pairing.means, paired.credits, (scores, other_scores))
+    orders = [row.order_inconsistency.value if row.order_inconsistency else None for row in (first, second)]
+    return Comparison(
+        first=scores.model,
+        second=other_scores.model,
+        suite=scores.suite.name,
+        revision=scores.suite.revision,
+        metric=metric,
+        items=len(scores.items),
+        score=contrast_scores(means, other_means, metric),
+        sections=tuple(contrast_sections(means, other_means, metric)),
+        flips=tuple(paired.pairing.flips(scores, other_scores, *paired.credits)),
+        order_inconsistency=(orders[0], orders[1]),
+        protocols=(scores.protocol, other_scores.protocol),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from markupsafe import Markup
@@ -16,18 +17,20 @@ from markupsafe import Markup
 from rewardbench import results
 from rewardbench.analysis.page import render_report, run_analyses
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.app.credits import CreditArrays, read_credit_arrays
+from rewardbench.leaderboard.app.pairing import SharedMeans
 from rewardbench.leaderboard.app.pull_queue import PullQueue
-from rewardbench.leaderboard.index import read_credits
 from rewardbench.leaderboard.refresh import ReportProgress, refresh
 from rewardbench.leaderboard.rows import with_known_rules
-from rewardbench.leaderboard.types import Board, Credits, LeaderboardRow
+from rewardbench.leaderboard.types import Board, LeaderboardRow
 from rewardbench.results import SummaryJson
+from rewardbench.results.known_scores import KnownItems
 from rewardbench.results.scored import ModelScores, read_scored
 from rewardbench.store import open_store
 from rewardbench.store.hub import HubStore
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
-from rewardbench.types import Item
+from rewardbench.types import Metric
 
 Cached = TypeVar("Cached")
 FRESH = 60.0
@@ -58,11 +61,15 @@ class Library:
         self._pages: OrderedDict[Hashable, Any] = OrderedDict()
         self._making: dict[Hashable, threading.Lock] = {}
         self.board = Board((), time.time())
+        self._hashed: tuple[Board | None, int] = (None, 0)
         self.progress: tuple[int, int] | None = (0, 0)
         """Results that `open` has read, and their number; None when the rows are complete."""
         self._refreshed_at = time.monotonic()
         self._refreshing = threading.Lock()
         self.scored = lru_cache(maxsize=64)(self._scored)
+        self.pairing = lru_cache(maxsize=32)(self._pairing)
+        self._credits: tuple[Board, dict[str, CreditArrays]] | None = None
+        self._reading_credits = threading.Lock()
         self.analyses = lru_cache(maxsize=256)(self._analyses)
         if is_open:
             self.open()
@@ -109,7 +116,7 @@ class Library:
 
     def cached(self, name: Hashable, make: Callable[[], Cached]) -> Cached:
         """Return a page, or a part of one, that depends on the rows alone; one thread at a time builds it."""
-        key = (name, _version(self.board))
+        key = (name, self._version())
         with self._making.setdefault(name, threading.Lock()):
             page: Cached | None = self._pages.get(key)
             if page is None:
@@ -122,6 +129,17 @@ class Library:
             with suppress(KeyError):
                 self._pages.popitem(last=False)
         return page
+
+    def _version(self) -> int:
+        """Return a hash that changes whenever the rows do."""
+        board = self.board
+        if self._hashed[0] is not board:
+            self._hashed = (board, hash(tuple((row.key, row.mark, row.rank_range) for row in board.rows)))
+        return self._hashed[1]
+
+    def of(self, suite: str) -> tuple[LeaderboardRow, ...]:
+        """Return the rows of a suite in the order of `Board.of`."""
+        return self.cached(("rows", suite), lambda: self.board.of(suite))
 
     def row(self, key: str) -> LeaderboardRow | None:
         """Return the row with a key, or None."""
@@ -148,12 +166,23 @@ class Library:
         if row is None or not row.ids:
             raise InputError("This row was published as totals only, without per-item scores.")
         path = self.store.path(key)
-        scored = with_known_rules(read_scored(path), row.suite, row.revision)
+        known = self.known_items(row.suite, row.revision)
+        scored = known.read(path) if known else None
+        if scored is None:
+            scored = with_known_rules(read_scored(path), row.suite, row.revision)
         if scored is None:
             raise InputError(row.note)
-        texts = self.texts(row)
-        items = [_with_texts(item, texts) for item in scored.suite.items]
-        return replace(scored, suite=replace(scored.suite, items=items))
+        return scored
+
+    @staticmethod
+    @lru_cache(maxsize=16)
+    def known_items(suite: str, revision: str) -> KnownItems | None:
+        """Return the items of a suite, if the package includes it in this revision."""
+        spec = find_spec(suite)
+        if spec is None or not spec.embedded:
+            return None
+        known = with_known_rules(ModelScores("", load_embedded(spec.name), (), Path()), suite, revision)
+        return KnownItems(known.suite) if known else None
 
     def _analyses(self, key: str, mark: str) -> tuple[Markup, ...]:
         """Return the analyses of a row that its scores allow, such as its calibration, as HTML."""
@@ -163,30 +192,21 @@ class Library:
             return ()
         return tuple(render_report(report) for report in reports)
 
-    def texts(self, row: LeaderboardRow) -> dict[str, Item]:
-        """Return the items of a suite by id, if the package includes it in the same revision as the row's."""
-        spec = find_spec(row.suite)
-        if spec is None or not spec.embedded:
-            return {}
-        suite = load_embedded(spec.name)
-        return {item.id: item for item in suite.items} if suite.revision == row.revision else {}
-
-    def credits(self, rows: Sequence[LeaderboardRow]) -> list[Credits]:
+    def credits(self, rows: Sequence[LeaderboardRow]) -> list[CreditArrays]:
         """Return the credits of rows from the indexes; rows that no index has are left out."""
-        keys = [row.key for row in rows]
-        credits: dict[str, Credits] = {}
-        for path in self.store.indexes():
-            credits = read_credits(path, keys) | credits
-        return [credits[key] for key in keys if key in credits]
+        board = self.board
+        with self._reading_credits:
+            if self._credits is None or self._credits[0] is not board:
+                self._credits = (board, read_credit_arrays(self.store.indexes()))
+            credits = self._credits[1]
+        return [credits[row.key] for row in rows if row.key in credits]
 
-
-def _version(board: Board) -> int:
-    """Return a hash that changes whenever the rows do."""
-    return hash(tuple((row.key, row.mark, row.rank_range) for row in board.rows))
-
-
-def _with_texts(item: Item, texts: dict[str, Item]) -> Item:
-    source = texts.get(item.id)
-    if source is None or len(source.completions) != len(item.completions):
-        return item
-    return replace(item, prompt=source.prompt, completions=source.completions)
+    def _pairing(self, key: str, mark: str, metric: Metric) -> SharedMeans | None:
+        """Return what comparisons of models with the items of a row share; None if the index cannot replace scores."""
+        row = self.row(key)
+        credits = self.credits([row]) if row else []
+        with suppress(KeyError):
+            pairing = SharedMeans(self.scored(key, mark), metric)
+            if credits and pairing.agrees(credits[0]):
+                return pairing
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -24,6 +25,11 @@ def render(template: str, **values: object) -> Markup:
         values: variables of the template. Everything but `Markup` is escaped.
     """
     return Markup(_ENVIRONMENT.get_template(template).render(**values))
+
+
+def macros_of(template: str, **values: object) -> Mapping[str, Callable[..., str]]:
+    """Return the macros of a template by name, in which these variables are known."""
+    return vars(_ENVIRONMENT.get_template(template).make_module(values))
 
 
 def with_code(text: object) -> Markup:

@@ -41,7 +41,7 @@ def build_page(library: Library, row: LeaderboardRow, query: Mapping[str, str]) 
         error = str(caught)
     sections = {section.name for section in row.sections}
     board = library.rows()
-    run = facts.run_group(board.of(row.suite), row)
+    run = facts.run_group(library.of(row.suite), row)
     body = render(
         "model.html",
         row=row,

@@ -19,6 +19,44 @@ async function show(address, push) {
   root.innerHTML = html;
   document.getElementById('rb-first')?.remove();
   arrive(address, push);
+  if (root.querySelector('.rb-pages')) await addRows(request);
+}
+
+// Adds the rows of a table that is too large for one page, so that sorting and filters apply to all of them.
+async function addRows(request) {
+  for (const side of ['next', 'prev']) {
+    for (let link; (link = root.querySelector(`.rb-pages a[rel=${side}]`)); ) {
+      const html = await server.see(link.getAttribute('href')).catch(() => '');
+      if (request !== lastRequest) return;
+      const part = new DOMParser().parseFromString(html, 'text/html');
+      if (!part.querySelector('.rb-table')) return;  // the link is still there
+      addPart(part, side);
+      const following = part.querySelector(`.rb-pages a[rel=${side}]`);
+      if (following) link.replaceWith(following);
+      else link.remove();
+    }
+  }
+  root.querySelector('.rb-pages').remove();
+  const head = root.querySelector('.rb-table th[aria-sort]');
+  if (head) sort(head.dataset.name, head.getAttribute('aria-sort') === 'ascending');
+  const picked = new URLSearchParams(location.search).getAll('m');
+  if (picked.length) pick(picked.slice(0, MOST_COMPARED));
+  filter();
+}
+
+// Inserts the groups of a page after or before those that are there; a group in both gets the rows of both.
+function addPart(part, side) {
+  const table = root.querySelector('.rb-table');
+  const bodies = [...part.querySelectorAll('.rb-table tbody')];
+  for (const body of side === 'next' ? bodies : bodies.reverse()) {
+    const group = table.querySelector(`tbody[data-group="${body.dataset.group}"]`);
+    const lines = [...body.rows].filter((row) => !row.matches('.rb-group'));
+    if (!group && side === 'next') table.append(body);
+    else if (!group) table.tHead.after(body);
+    else if (side === 'next') group.append(...lines);
+    else if (group.querySelector('.rb-group')) group.querySelector('.rb-group').after(...lines);
+    else group.prepend(...lines);
+  }
 }
 
 // Uses the page that is in the HTML already, if it is complete: nothing is requested or drawn again.

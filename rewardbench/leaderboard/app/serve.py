@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -44,7 +46,7 @@ from rewardbench.leaderboard.app.frame import Page, render_page
 from rewardbench.leaderboard.app.guard import Guard
 from rewardbench.leaderboard.app.head import picture_routes, render_head
 from rewardbench.leaderboard.app.library import Library
-from rewardbench.leaderboard.app.markup import render
+from rewardbench.leaderboard.app.markup import address, render
 from rewardbench.leaderboard.app.page_cache import PageCache
 from rewardbench.leaderboard.app.reading_page import ReadingPage
 from rewardbench.leaderboard.app.scales import SCALES, choose_scale, scales_of
@@ -60,6 +62,8 @@ HERE = Path(__file__).resolve().parent
 LONGEST_QUERY = 2_000
 LARGEST_PAGE = 960_000
 """Maximum size of a page in bytes, without its frame."""
+PAUSE = 0.2
+"""Seconds between pages that are built in advance, in which visitors have the processor."""
 TOO_LARGE = "This page is too large to be shown: narrow it by a subset or a search."
 
 
@@ -81,7 +85,7 @@ def view(library: Library, search: str, checks: UploadChecks | None = None, visi
     board = library.rows()
     suite = query.get("suite", "")
     if suite not in board.suites:
-        suite = board_page.first_suite(board)
+        suite = library.cached("first suite", lambda: board_page.first_suite(board))
     try:
         page = _account_page(checks or UploadChecks(library), query, visitor)
         if page is None:
@@ -111,14 +115,27 @@ def _size(page: Page) -> int:
 
 
 def _build_board(library: Library, suite: str, query: Mapping[str, str]) -> Page:
-    """Build the leaderboard; of very many rows only the first, so that the page is not too large."""
+    """Build a page of the leaderboard: all rows, or as many as fit."""
     board = library.rows()
-    page = board_page.build_page(board, suite, query)
-    size = _size(page)
-    if size <= LARGEST_PAGE:
-        return page
-    most = int(0.9 * len(board.of(suite)) * LARGEST_PAGE / size)
-    return board_page.build_page(board, suite, query, most)
+    protocol = board_page.choose_protocol(board, suite, query)
+    scale = query.get("scale", "") if query.get("scale") in SCALES else ""
+    name = (suite, protocol, query.get("subsets") == "1", scale)
+    table = library.cached(("table", *name), lambda: board_page.make_table(board, suite, query))
+    if query.get("row") or query.get("from"):
+        return board_page.show_table(table, query, LARGEST_PAGE)
+    return library.cached(("board", *name), lambda: board_page.show_table(table, {}, LARGEST_PAGE))
+
+
+def prepare(library: Library) -> None:
+    """Build pages before a visitor asks for them, those of the first suite first: what others share is then at hand."""
+    first = board_page.first_suite(library.rows())
+    view(library, address(view="suites"))
+    for suite in sorted(library.rows().suites, key=lambda suite: suite != first):
+        keys = [row.key for row in library.of(suite) if row.ids][:2]
+        for query in ({"view": "board"}, {"view": "compare", "m": keys}, {"view": "board", "subsets": 1}):
+            view(library, address(suite=suite, **query))
+            time.sleep(PAUSE)
+        view(library, address(view="items", suite=suite))
 
 
 def _first(checks: UploadChecks, search: str) -> str:
@@ -157,13 +174,7 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
         return suite_pages.build_suite_page(library, suite, query)
     if name == "about":
         return suite_pages.build_about_page()
-    if library.row(query.get("row", "")):
-        return _build_board(library, suite, query)
-    subsets = query.get("subsets") == "1"
-    protocol = board_page.choose_protocol(library.rows(), suite, query)
-    scale = query.get("scale", "") if query.get("scale") in SCALES else ""
-    name_of_page = ("board", suite, protocol, subsets, scale)
-    return library.cached(name_of_page, lambda: _build_board(library, suite, query))
+    return _build_board(library, suite, query)
 
 
 def _account_page(checks: UploadChecks, query: Mapping[str, str], visitor: Visitor | None) -> Page | None:
@@ -240,6 +251,7 @@ def run_server(
                 library.open(report)
             built = _build_app(checks)
             guard.element = built.state.element
+            threading.Thread(target=prepare, args=(library,), daemon=True).start()
             return built
 
         app = StartingApp(make, lambda: setattr(server, "should_exit", True))

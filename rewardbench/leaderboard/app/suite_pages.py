@@ -142,7 +142,7 @@ def _comparable_rows(board: Board, suite: str) -> list[LeaderboardRow]:
 def _shares_correct(library: Library, rows: Sequence[LeaderboardRow]) -> dict[str, float]:
     """Return the mean credit of the models on each item, by item id."""
     ids = sorted(item.id for item in library.items(rows[0]).suite.items if item.has_preference)
-    credits: list[Sequence[float]] = []
+    credits: list[np.ndarray] = []
     for model in library.credits(rows):
         if len(model.by_item) == len(ids):
             credits.append(model.by_item)

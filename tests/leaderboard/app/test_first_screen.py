@@ -10,7 +10,7 @@ from synthetic import singles
 
 pytest.importorskip("gradio")
 
-from rewardbench.leaderboard.app import board_page, charts, tables
+from rewardbench.leaderboard.app import board_lines, board_page, charts, tables
 from rewardbench.leaderboard.app.chance import expected_figures, guessing_on
 from rewardbench.leaderboard.app.scales import choose_scale, scales_of
 from rewardbench.leaderboard.types import Board, Figure, LeaderboardRow
@@ -40,7 +40,7 @@ def groups(rows, scale=None, selected=""):
     ordered = shown.of(rows[0].suite)
     chosen = choose_scale(scales_of(ordered, rows[0].suite), scale or "")
     columns = tables.columns(ordered, False, chosen)
-    return {group.name: group for group in board_page.group_lines(ordered, columns, chosen, selected)}
+    return {group.name: group for group in board_lines.group_lines(ordered, columns, chosen, selected)}
 
 
 def keys(group):
