@@ -18,12 +18,12 @@ def stratum(seed, clusters=100, items=300):
 
 
 def test_counts_are_those_of_draws_with_replacement():
-    counts = resampling._draw_counts(50, 0, 3)
+    counts = resampling.draw_counts(50, 0, 3)
     assert counts.shape == (10_000, 50)
     assert (counts.sum(1) == 50).all()
     assert counts.mean(0) == pytest.approx(1.0, abs=0.05)
     assert counts.var(0) == pytest.approx(1 - 1 / 50, abs=0.08)
-    others = resampling._draw_counts(50, 0, 4)
+    others = resampling.draw_counts(50, 0, 4)
     assert abs(np.corrcoef(counts[:, 0], others[:, 0])[0, 1]) < 0.05, "strata of one size are independent"
 
 
