@@ -38,9 +38,14 @@ class Board:
         self.table = SketchTable(list(self.profiles), [sketch_of(profile) for profile in profiles], layout)
         self.difficulty = Difficulty(self.table.right_counts, len(self.table.keys))
 
-    def likenesses(self, target: Profile) -> list[Likeness]:
-        """Return what a model is alike to; of scores that depend on no text, a likeness without names."""
-        nearest = nearest_models(target, self.table, [target.name])
+    def likenesses(self, target: Profile, excluded: Sequence[str] = ()) -> list[Likeness]:
+        """Return what a model is alike to; of scores that depend on no text, a likeness without names.
+
+        Args:
+            target: the model.
+            excluded: names of models that are left out.
+        """
+        nearest = nearest_models(target, self.table, [target.name, *excluded])
         others = [self.profiles[name] for name in nearest]
         difficulty = self.difficulty
         if target.name in self.profiles:

@@ -28,8 +28,8 @@ from rewardbench.types import Suite
 
 MOST_EXACT = 80
 """Maximum number of results that are all compared exactly."""
-MOST_UNRELATED = 0.2
-"""Maximum share of unrelated models in a mixture that a stated relation explains."""
+LEAST_RELATED = 0.5
+"""Minimum share of related models in a mixture that a relation explains."""
 SIGNIFICANT = 0.001
 """Maximum p-value at which gained decisions are more than lost ones."""
 
@@ -78,7 +78,7 @@ def find_likeness(
         relation = relations.get(likeness.names[0], "")
         if set(likeness.names) <= combined:
             relation = "which its manifest states as members"
-        elif related_share(likeness, [name for name, text in relations.items() if text]) < 1 - MOST_UNRELATED:
+        elif related_share(likeness, [name for name, text in relations.items() if text]) < LEAST_RELATED:
             relation = ""
         explained.append(replace(likeness, relation="" if likeness.is_gain else relation))
     return explained

@@ -37,6 +37,12 @@ TRIMMED = 0.75
 """Share of the contrasts, those with the smallest residuals, that a mixture is fitted to: others may be manipulated."""
 LEAST_KNOWN = 0.9
 """Minimum share of the contrasts of a component that are known."""
+LEAST_DISTINCT_SCORES = 0.1
+"""Minimum share of distinct scores of a result that a mixture is fitted to."""
+WORSE = 1.1
+"""Factor by which the residual may increase from one of these fits to the next."""
+MOST_REFINED = 12
+"""Maximum number of times that an increasing function and the weights are fitted in turn."""
 MOST_COMPONENTS = 8
 LEAST_GAIN = 1e-4
 """Minimum share of the variance that a further component must explain."""
@@ -78,12 +84,13 @@ def find_mixture(target: Profile, others: Sequence[Profile]) -> Mixture | None:
     """Return the mixture of other models that explains the contrasts of a model up to noise, or None.
 
     The scores of each model may have been transformed by an increasing function before they were added, and the sum
-    after. Results with few distinct contrasts, such as those of a judge, are left to `find_vote`.
+    after. Results with few distinct scores, such as those of a judge, are left to `find_vote`.
     """
     others = [other for other in others if other.is_known.mean() > LEAST_KNOWN]
     known = np.logical_and.reduce([profile.is_known for profile in (target, *others)])
     count = int(known.sum())
-    if count < FEWEST_MIXED or len(np.unique(target.raw_contrasts[known])) < count / 2 or len(others) < 2:
+    distinct = len(np.unique(target.values[np.isfinite(target.values)]))
+    if count < FEWEST_MIXED or distinct < LEAST_DISTINCT_SCORES * len(target.values) or len(others) < 2:
         return None
     layout = target.layout
     parts: list[np.ndarray] = []
@@ -121,7 +128,7 @@ def increasing_forms(values: np.ndarray) -> list[np.ndarray]:
 
 
 def _refine(target: Profile, forms: np.ndarray, known: np.ndarray, fit: Fit) -> Fit:
-    """Fit an increasing function of the scores and the weights of the picked columns in turn.
+    """Fit an increasing function of the scores and the weights of the models in turn.
 
     Args:
         target: the result.
@@ -131,18 +138,22 @@ def _refine(target: Profile, forms: np.ndarray, known: np.ndarray, fit: Fit) -> 
     """
     scored = np.flatnonzero(np.isfinite(target.values))
     order = scored[np.argsort(target.values[scored], kind="stable")]
-    picked = list(fit.picked)
-    for _ in range(4):
-        columns = contrasts(forms[:, picked], target.layout)[known]
-        predicted = forms[:, picked] @ (fit.weights / columns.std(0))
+    columns = contrasts(forms, target.layout)[known]
+    scale = columns.std(0)
+    best = fit
+    for _ in range(MOST_REFINED):
+        picked = list(fit.picked)
+        predicted = forms[:, picked] @ (fit.weights / scale[picked])
         goal = predicted.copy()
         goal[order] = isotonic_regression(predicted[order]).x
         trial = fit_weights(contrasts(goal, target.layout)[known], columns)
-        if trial is None or trial.residual >= fit.residual:
+        if trial is None or trial.residual >= WORSE * fit.residual:
             break
-        picked = [picked[n] for n in trial.picked]
-        fit = replace(trial, picked=tuple(picked))
-    return fit
+        fit = trial
+        best = min(best, fit, key=lambda fit: fit.residual)
+        if explains(best):
+            break
+    return best
 
 
 def fit_weights(target: np.ndarray, columns: np.ndarray, most: int = MOST_COMPONENTS) -> Fit | None:
