@@ -8,10 +8,10 @@ kernels. At most two batches are in memory: the present one and the next.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from rewardbench.models.devices import is_gpu
 from rewardbench.types import TokenRequest
@@ -20,9 +20,17 @@ if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 IN_FLIGHT = 2
 """Batches that are collated at most: the present one, whose turn comes next, and the one after it."""
+
+
+class Collating(Protocol[T_co]):
+    """A scorer that collates batches."""
+
+    def collate(self, requests: Sequence[TokenRequest]) -> T_co:
+        """Return the inputs of a batch, on the device."""
 
 
 class _Collated(NamedTuple):
@@ -36,15 +44,19 @@ class Prefetcher(Generic[T]):
     """Collates batches for one device: the next one in a thread, if it is announced.
 
     Args:
-        collate: makes the inputs of a batch, and copies them to the device.
+        scorer: collates a batch, and copies it to the device.
         device: the device.
     """
 
-    def __init__(self, collate: Callable[[Sequence[TokenRequest]], T], device: torch.device) -> None:
-        self._collate, self._device = collate, device
+    def __init__(self, scorer: Collating[T], device: torch.device) -> None:
+        self.scorer, self._device = scorer, device
         self._executor = ThreadPoolExecutor(1, "prefetch")
         self._stream: torch.cuda.Stream | None = None
         self._announced: deque[tuple[list[TokenRequest], Future[_Collated]]] = deque(maxlen=IN_FLIGHT)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Prefetcher[T]:
+        """Return this object: a thread cannot be copied, and a copied scorer makes a prefetcher of its own."""
+        return self
 
     def start(self, requests: Sequence[TokenRequest]) -> None:
         """Start to collate the next batch; of several that were announced and never used, the oldest is dropped."""
@@ -76,7 +88,7 @@ class Prefetcher(Generic[T]):
                 del self._announced[n]
                 return future.result()
         with torch.inference_mode():  # as in the thread: compiled layers tell the tensors apart
-            return _Collated(self._collate(requests))
+            return _Collated(self.scorer.collate(requests))
 
     def _collate_beside(self, requests: Sequence[TokenRequest]) -> _Collated:
         """Collate a batch in the thread, on a GPU with a stream of its own."""
@@ -85,7 +97,7 @@ class Prefetcher(Generic[T]):
         if is_gpu(self._device) and self._stream is None:
             self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         with torch.inference_mode(), nullcontext() if self._stream is None else torch.cuda.stream(self._stream):
-            inputs = self._collate(requests)
+            inputs = self.scorer.collate(requests)
             ready = None if self._stream is None else self._stream.record_event()
             return _Collated(inputs, ready)
 

@@ -62,7 +62,11 @@ def parallel_note() -> str:
 
 def is_parallel(model: PreTrainedModel | None) -> bool:
     """Return True if the weights of a model are divided among processes, which must then run each batch together."""
-    if model is None or not whole_number("WORLD_SIZE"):
+    if model is None:
+        return False
+    import torch.distributed as dist
+
+    if not (dist.is_available() and dist.is_initialized()):
         return False
     from torch.distributed.tensor import DTensor
 

@@ -178,14 +178,14 @@ class ModelScorer(BaseScorer):
             layout: layout of batches.
             notes: one sentence each, added to `load_notes`.
         """
-        variant = self._copy()
+        variant = copy.copy(self)
         variant.layout = layout
         variant.load_notes = (*self.load_notes, *notes)
         return variant
 
     def with_identity(self, facts: Mapping[str, object]) -> Self:
         """Copy this scorer, with the same model, and add facts to its fingerprint."""
-        variant = self._copy()
+        variant = copy.copy(self)
         variant._identity = {**self._identity, **facts}
         return variant
 
@@ -194,12 +194,9 @@ class ModelScorer(BaseScorer):
         if not may_replicate(self.model):
             return None
         try:
-            return replicate(self._copy(), self.model, (self.chat,))
+            return replicate(self, self.model, (self.chat,))
         except Exception:  # a module may hold objects of any kind
             return None
-
-    def _copy(self) -> Self:
-        return copy.copy(self)
 
     def run(self, requests: Sequence[TokenRequest]) -> Sequence[Score]:
         """Score a batch; one number per request. Raises ModelFailure if the model fails on a request."""
@@ -255,11 +252,7 @@ class CollatingScorer(ModelScorer, Generic[BatchInputs]):
         return self._batches().inputs(requests)
 
     def _batches(self) -> Prefetcher[BatchInputs]:
-        if self._prefetcher is None:
-            self._prefetcher = Prefetcher(self.collate, input_device(self.model))
+        """Return the prefetcher of this scorer, not that of a scorer of which it is a copy."""
+        if self._prefetcher is None or self._prefetcher.scorer is not self:
+            self._prefetcher = Prefetcher(self, input_device(self.model))
         return self._prefetcher
-
-    def _copy(self) -> Self:
-        variant = super()._copy()
-        variant._prefetcher = None
-        return variant

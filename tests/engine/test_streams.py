@@ -72,6 +72,7 @@ def test_scores_of_policies_are_those_of_one_batch_at_a_time(model_folder, threa
 
 def test_copies_share_weights_and_nothing_that_a_forward_pass_changes(model_folder):
     scorer = load_classifier(ModelSpec(str(model_folder("llama")), device="cpu"))
+    scorer.run(prepare(pairs(1)[0], scorer).requests)  # which starts a thread that collates
     twin = scorer.replicate()
     for weight, shared in zip(scorer.model.parameters(), twin.model.parameters(), strict=True):
         assert weight is shared

@@ -1,6 +1,8 @@
 """Prefetching: the next batch is collated beside the forward pass, with the same scores and errors."""
 
+import copy
 import threading
+from dataclasses import replace
 from multiprocessing import Pipe
 
 import pytest
@@ -49,6 +51,18 @@ def test_prefetched_batches_have_the_same_scores_to_the_bit(kind, model_folder, 
     assert len(batches) > 3
     expected = [(batch, list(scorer.run(batch))) for batch in batches]
     assert list(BatchRunner(scorer).run(batches)) == expected
+
+
+def test_a_copy_in_another_layout_collates_its_batches_itself(model_folder, tmp_path):
+    scorer = make_scorer("packed", model_folder, tmp_path)
+    (batch, *_) = plan(scorer)
+    expected = list(scorer.run(batch))
+    scorer.prefetch(batch)
+    padded = copy.copy(scorer)
+    padded.layout = replace(scorer.layout, packed=False)
+    assert padded.run(batch) == pytest.approx(expected, abs=1e-5)
+    with padded.inputs(batch) as (inputs, _):
+        assert isinstance(inputs, dict)
 
 
 def test_a_batch_is_collated_beside_the_forward_pass_of_the_one_before(model_folder, tmp_path, monkeypatch):
