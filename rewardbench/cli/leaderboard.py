@@ -247,10 +247,8 @@ def verify_result_command(
     """
     from rewardbench.leaderboard.submissions import pull_state, review
 
-    if record and not (rerun and store):
-        raise InputError("--record needs a re-run and a store: pass --rerun and --store too.")
-    if own_rank and not record:
-        raise InputError("--own_rank needs --record.")
+    if (record or own_rank) and not (rerun and store and record):
+        raise InputError("--record and --own_rank need a re-run and a store: pass --record, --rerun and --store.")
     if rerun and not model:
         raise InputError("--rerun needs the model: pass --model.")
     source = review.SubmissionSource(result, store, dataset, protocol)

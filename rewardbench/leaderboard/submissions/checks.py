@@ -14,7 +14,7 @@ from rewardbench.leaderboard.profiles import layout_of, profile_of
 from rewardbench.leaderboard.rows import TOLERANCE
 from rewardbench.leaderboard.submissions.bounded import check_answers
 from rewardbench.leaderboard.submissions.consistency import LEAST_CONSISTENT, consistency
-from rewardbench.leaderboard.submissions.copies import find_likeness
+from rewardbench.leaderboard.submissions.copies import are_ranked_together, find_likeness
 from rewardbench.leaderboard.submissions.fields import BASELINE_NAMES, SubmittedManifest, SubmittedSummary
 from rewardbench.leaderboard.submissions.reparse import check_facts, has_answers, known_protocol
 from rewardbench.leaderboard.submissions.similarity import Difficulty
@@ -320,7 +320,7 @@ def _find_copies(
     fingerprint, members = manifest.fingerprint_sha256, stated.get("members")
     likenesses = find_likeness(scored, suite, others, members if isinstance(members, list) else (), difficulty)
     names = {name for likeness in likenesses for name in likeness.names}
-    ranked = {other.model for other in others if _is_ranked_with(scored, other)} & names
+    ranked = {other.model for other in others if are_ranked_together(scored, other)} & names
     same: set[str] = set()
     for other in others:
         alike = tuple({other.model} & ranked)
@@ -339,12 +339,6 @@ def _find_copies(
             yield ReviewFinding("noted", f"{likeness.sentence}, {likeness.relation}{effect}", alike=sources)
         elif not set(likeness.names) <= same:
             yield ReviewFinding("flagged", likeness.sentence, alike=sources)
-
-
-def _is_ranked_with(scored: ModelScores, other: ModelScores) -> bool:
-    """Return True if two results are of the same items and judge protocol, so that their ranks depend on each other."""
-    first, second = scored.suite, other.suite
-    return (first.name, first.revision, scored.protocol) == (second.name, second.revision, other.protocol)
 
 
 def _check_consistency(summary: SubmittedSummary, scored: ModelScores, suite: Suite) -> Iterator[ReviewFinding]:

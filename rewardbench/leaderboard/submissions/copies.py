@@ -105,6 +105,12 @@ def stated_relation(scored: ModelScores, other: ModelScores, alike: Collection[s
     return ""
 
 
+def are_ranked_together(scored: ModelScores, other: ModelScores) -> bool:
+    """Return True if two results are of the same items and judge protocol, so that their ranks depend on each other."""
+    first, second = scored.suite, other.suite
+    return (first.name, first.revision, scored.protocol) == (second.name, second.revision, other.protocol)
+
+
 def related_share(likeness: Likeness, related: Iterable[str]) -> float:
     """Return the share of the models of a likeness that are related to the result.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -126,8 +128,20 @@ def review_submission(source: SubmissionSource) -> Review:
     pack_untrusted(submission.path)  # reads the scores in a child process with limits, before this process does
     suite = _load_suite(source, submission)
     location = source.store or (f"{HUB}{pull[0]}" if pull else None)
-    peers = Peers(open_store(location), submission) if location else None
-    return Review(submission, key, suite, list(_findings(submission, suite, peers, pull, key)))
+    with _rare_garbage_collection():
+        peers = Peers(open_store(location), submission) if location else None
+        return Review(submission, key, suite, list(_findings(submission, suite, peers, pull, key)))
+
+
+@contextmanager
+def _rare_garbage_collection() -> Iterator[None]:
+    """Context manager: look for garbage seldom, since the rows of a store are many small objects, and no garbage."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(200_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def _do_nothing() -> None:

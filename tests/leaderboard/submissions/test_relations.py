@@ -56,8 +56,8 @@ def good(tmp_path):
     ],
 )
 def test_copy_is_noted_if_it_names_its_source_or_is_of_its_organization(tmp_path, good, name, base, verdict):
-    found, finding = find(tmp_path, name, [replace(good, base_model="meta/base")], base)
-    assert found == verdict
+    outcome, finding = find(tmp_path, name, [replace(good, base_model="meta/base")], base)
+    assert outcome == verdict
     assert "its scores are those of org/good plus noise" in finding.message
     assert finding.alike == ("org/good",)  # whatever is stated, it has no rank of its own
 
@@ -71,8 +71,8 @@ def test_claims_that_do_not_name_the_source_explain_nothing(tmp_path, good, shar
     path = write(tmp_path / "new", *copied("lab/other", noisy(2)))
     submission = read_submission(path)
     victim = replace(good, base_model="meta/base", weights=submission.scored.weights)
-    found, _ = find(tmp_path, "lab/other", [victim], "meta/base" if shared == "base_model" else "", seed=2)
-    assert found == "flagged"
+    outcome, _ = find(tmp_path, "lab/other", [victim], "meta/base" if shared == "base_model" else "", seed=2)
+    assert outcome == "flagged"
 
 
 def test_two_quantisations_of_a_stored_model_by_others_are_noted(tmp_path, good):
