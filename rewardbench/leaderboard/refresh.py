@@ -135,10 +135,9 @@ def _collect(
             rows[key], credits[key] = outcome.row, outcome.credits
         report(key, len(changed))
         if keep and time.monotonic() - saved_at > pause:
-            start = time.monotonic()
+            start = time.thread_time()
             keep(encode_index(Board(tuple(rows.values()), time.time(), skipped=skipped), credits))
-            saved_at = time.monotonic()
-            pause = max(KEEP_EVERY, KEEP_SHARE * (saved_at - start))
+            saved_at, pause = time.monotonic(), max(KEEP_EVERY, KEEP_SHARE * (time.thread_time() - start))
     record(store, changed)
     return [rows[key] for key in marks if key in rows], credits, skipped
 
@@ -146,7 +145,7 @@ def _collect(
 KEEP_EVERY = 5.0
 """Seconds between two copies of an incomplete index."""
 KEEP_SHARE = 20
-"""Minimum time between two copies, as a multiple of the time that a copy takes."""
+"""Minimum time between two copies, as a multiple of the CPU time that a copy takes."""
 
 
 def _unchanged_rows(
