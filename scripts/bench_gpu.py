@@ -68,6 +68,8 @@ PARTS = {
     "1b": Part("1b", "bfloat16", 300, 140, 4),
     "7b": Part("7b", "bfloat16", 80, 220, 16),
 }
+DRY_RUN_SLOWNESS = 5
+"""Factor of the time limits in a dry run, which may share its CPU."""
 PACKAGES = (
     *("torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "httpx", "numpy", "jinja2", "yaml"),
     *("psutil", "pydantic", "filelock", "packaging", "tqdm"),
@@ -161,8 +163,9 @@ def run_process(name: str, output: Path, models: Path, dry_run: bool) -> str | N
     if dry_run:
         command.append("--dry_run")
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    limit = PARTS[name].seconds * (DRY_RUN_SLOWNESS if dry_run else 1)
     try:
-        completed = subprocess.run(command, env=environment, timeout=PARTS[name].seconds, stdout=sys.stderr)
+        completed = subprocess.run(command, env=environment, timeout=limit, stdout=sys.stderr)
     except subprocess.TimeoutExpired:
         return "timed_out"
     return "failed" if completed.returncode else None

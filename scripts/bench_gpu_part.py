@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from bench_gpu import Part, state_file
+from bench_gpu import DRY_RUN_SLOWNESS, Part, state_file
 from bench_gpu_sides import SIDES, TooSlow, time_limit
 from bench_job import Job, contents, evenly_spaced, is_plain_pair, make_job, without_system_turn
 from bench_models import SIZES, Size, make_models
@@ -62,6 +62,8 @@ def run_part(name: str, part: Part, output: Path, models: Path, dry_run: bool) -
         models: Folder of models.
         dry_run: True for a tiny model on the CPU.
     """
+    if dry_run:
+        part = replace(part, size="tiny", pairs=4, seconds=part.seconds * DRY_RUN_SLOWNESS)
     deadline = time.monotonic() + part.seconds - SPARE_SECONDS
     from transformers.utils import logging
 
@@ -70,7 +72,6 @@ def run_part(name: str, part: Part, output: Path, models: Path, dry_run: bool) -
     state = read_state(state_file(output, name), dry_run)
     if state.get("status") == "complete":
         return
-    part = replace(part, size="tiny", pairs=4) if dry_run else part
     job = open_job(part, models, "cpu" if dry_run else "cuda")
     record = Record(name, part, job, state, state_file(output, name))
     record.measure(1 if dry_run else ROUNDS, deadline)
