@@ -66,11 +66,10 @@ class PairedDifference:
 
     def steps(self) -> list[float]:
         """Return the contributions; rounding residues of 0 become 0."""
-        return list(map(_without_residue, self.contributions.values()))
-
-
-def _without_residue(amount: float) -> float:
-    return 0.0 if abs(amount) < RESIDUE else amount
+        amounts = np.fromiter(self.contributions.values(), np.float64)
+        amounts[np.abs(amounts) < RESIDUE] = 0.0
+        steps: list[float] = amounts.tolist()
+        return steps
 
 
 def paired(first: Mean, second: Mean, coverage: float = COVERAGE) -> PairedDifference:
