@@ -18,6 +18,7 @@ from rewardbench.stats.signs import sampled_p_value
 POWER = 0.8
 EXACT = 50_000
 """The largest sum of steps for which all signs are enumerated; beyond it signs are sampled at random."""
+DRAWS = 20_000
 RESAMPLES = 10_000
 MANY_STRATA = 1_000
 """Number of strata beyond which their weighted sum is taken to be normal."""
@@ -195,7 +196,7 @@ def sign_flip(contributions: Sequence[float], seed: int = 0) -> float:
         return 1.0
     multiples = _enumerable_multiples(steps)
     if multiples is None:
-        return sampled_p_value(steps, abs(fsum(contributions)), seed)
+        return sampled_p_value(steps, abs(fsum(contributions)), DRAWS, seed)
     probabilities, remaining = np.ones(1), multiples
     if len(multiples) > MANY_STEPS:
         probabilities, remaining = _convolve_commonest(multiples)
