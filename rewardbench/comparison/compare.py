@@ -270,7 +270,8 @@ def compute_means(scored: ModelScores) -> SuiteMeans:
 def contrast(name: str, first: stats.Mean, second: stats.Mean) -> Contrast:
     """Compare two means over the same clusters: second minus first."""
     difference = stats.paired(second, first)
-    p = stats.sign_flip(difference.steps())
+    steps = np.array(difference.steps())
+    p = stats.sign_flip(steps.tolist())
     return Contrast(
         name=name,
         first=first.value,
@@ -279,8 +280,8 @@ def contrast(name: str, first: stats.Mean, second: stats.Mean) -> Contrast:
         low=difference.low,
         high=difference.high,
         clusters=difference.clusters,
-        wins=difference.wins,
-        losses=difference.losses,
+        wins=int((steps > 0).sum()),
+        losses=int((steps < 0).sum()),
         p=p,
         adjusted=p,
         detectable=stats.detectable(difference.error) if difference.error > 0 else nan,

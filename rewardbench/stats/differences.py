@@ -18,6 +18,7 @@ from rewardbench.stats.signs import sampled_p_value
 POWER = 0.8
 EXACT = 50_000
 """The largest sum of steps for which all signs are enumerated; beyond it signs are sampled at random."""
+DRAWS = 20_000
 MANY_STEPS = 5_000
 """Number of steps of a sign-flip test beyond which equal steps are grouped."""
 RESIDUE = 1e-12
@@ -63,11 +64,10 @@ class PairedDifference:
 
     def steps(self) -> list[float]:
         """Return the contributions; rounding residues of 0 become 0."""
-        return list(map(_without_residue, self.contributions.values()))
-
-
-def _without_residue(amount: float) -> float:
-    return 0.0 if abs(amount) < RESIDUE else amount
+        amounts = np.fromiter(self.contributions.values(), np.float64)
+        amounts[np.abs(amounts) < RESIDUE] = 0.0
+        steps: list[float] = amounts.tolist()
+        return steps
 
 
 def paired(first: Mean, second: Mean, coverage: float = COVERAGE) -> PairedDifference:
@@ -193,7 +193,7 @@ def sign_flip(contributions: Sequence[float], seed: int = 0) -> float:
         return 1.0
     multiples = _enumerable_multiples(steps)
     if multiples is None:
-        return sampled_p_value(steps, abs(fsum(contributions)), seed)
+        return sampled_p_value(steps, abs(fsum(contributions)), DRAWS, seed)
     probabilities, remaining = np.ones(1), multiples
     if len(multiples) > MANY_STEPS:
         probabilities, remaining = _convolve_commonest(multiples)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
-DRAWS = 20_000
 MOST_BITS = 5_000
 """Number of steps beyond which the positive signs of equal steps are drawn as one number."""
 WORD = 16
@@ -15,47 +14,54 @@ CELLS = 10**7
 """Random numbers in memory at a time."""
 
 
-def sampled_p_value(steps: np.ndarray, observed: float, seed: int) -> float:
+def sampled_p_value(steps: np.ndarray, observed: float, draws: int, seed: int) -> float:
     """Estimate the p-value from random signs; the observed assignment counts as a sample, so that p is never 0."""
-    random = np.random.default_rng(seed)
     sizes, counts = np.unique(steps.round(12 - int(np.ceil(np.log10(steps.max())))), return_counts=True)
-    grouped = 4 * len(sizes) < len(steps)
-    rows = max(1, CELLS // (len(sizes) if grouped else len(steps)))
-    extreme, remaining = 0, DRAWS
+    limit = observed * (1 - 1e-9)
+    if 4 * len(sizes) < len(steps):
+        return (int((np.abs(_draw_sums(sizes, counts, draws, seed)) >= limit).sum()) + 1) / (draws + 1)
+    random = np.random.default_rng(seed)
+    rows = max(1, CELLS // len(steps))
+    extreme, remaining = 0, draws
     while remaining:
         samples = min(rows, remaining)
-        if grouped:
-            sums = _draw_sums(sizes, counts, samples, random)
-        else:
-            sums = (random.integers(0, 2, (samples, len(steps)), dtype=np.int8) * 2.0 - 1.0) @ steps
-        extreme += int((np.abs(sums) >= observed * (1 - 1e-9)).sum())
+        sums = (random.integers(0, 2, (samples, len(steps)), dtype=np.int8) * 2.0 - 1.0) @ steps
+        extreme += int((np.abs(sums) >= limit).sum())
         remaining -= samples
-    return (extreme + 1) / (DRAWS + 1)
+    return (extreme + 1) / (draws + 1)
 
 
-def _draw_sums(sizes: np.ndarray, counts: np.ndarray, samples: int, random: np.random.Generator) -> np.ndarray:
-    """Sum steps with random signs: [samples].
+def _draw_sums(sizes: np.ndarray, counts: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Sum steps with random signs: [draws].
 
     Args:
         sizes: sizes of steps: [groups].
         counts: number of steps of each size: [groups].
-        samples: number of sums.
-        random: the source of random numbers.
+        draws: number of sums.
+        seed: seed of the signs.
     """
-    is_many = counts.sum() > MOST_BITS
-    sums = np.zeros(samples)
-    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
-        positives = random.binomial(count, 0.5, samples) if is_many else _count_ones(count, samples, random)
-        sums += size * (2.0 * positives - count)
+    sums = np.full(draws, -float(sizes @ counts))
+    if counts.sum() > MOST_BITS:
+        random = np.random.default_rng(seed)
+        for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
+            sums += 2.0 * size * random.binomial(count, 0.5, draws)
+        return sums
+    lengths = -(-counts // WORD)
+    words = _draw_words(seed, 1 << int(lengths.sum() - 1).bit_length(), draws)
+    start = 0
+    for size, count, length in zip(sizes.tolist(), counts.tolist(), lengths.tolist(), strict=True):
+        ones = _ones()[words[start] >> (length * WORD - count)].astype(np.float64)
+        for full in words[start + 1 : start + length]:
+            ones += _ones()[full]
+        sums += 2.0 * size * ones
+        start += length
     return sums
 
 
-def _count_ones(bits: int, samples: int, random: np.random.Generator) -> np.ndarray:
-    """Count the ones among random bits: [samples]."""
-    words = random.integers(0, 2**WORD, (-(-bits // WORD), samples), dtype=np.uint16)
-    words[-1] >>= -bits % WORD
-    ones: np.ndarray = _ones()[words].sum(axis=0)
-    return ones
+@lru_cache(maxsize=4)
+def _draw_words(seed: int, words: int, draws: int) -> np.ndarray:
+    """Draw random bits, once for all tests: [words, draws]."""
+    return np.random.default_rng(seed).integers(0, 2**WORD, (words, draws), dtype=np.uint16)
 
 
 @cache

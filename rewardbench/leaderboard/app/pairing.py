@@ -38,7 +38,7 @@ class SharedMeans:
     """
 
     def __init__(self, scored: ModelScores, metric: Metric) -> None:
-        self.metric = metric
+        self.metric, self._scored = metric, scored
         self.items = [item for item in scored.suite.items if item.is_labelled]
         self._order = np.argsort(np.argsort([item.id for item in self.items]))  # their places among the sorted ids
         self._means = compute_means(scored)
@@ -67,10 +67,12 @@ class SharedMeans:
 
         Args:
             credits: its credits.
-            scored: its scores, for the sections that do not count in the ranks; without them these are left out.
+            scored: its scores; without them only the means over the suite and their strata are computed.
         """
         by_cluster = self._units.mean(credits) if self._units else credits.by_cluster / self._weights
-        sections = {name: Measurement(part.mean(by_cluster), ()) for name, part in self._sections.items()}
+        sections: dict[str, Measurement] = {}
+        if scored:
+            sections |= {name: Measurement(part.mean(by_cluster), ()) for name, part in self._sections.items()}
         if scored and self._other_sections:
             sections |= self._measure_others(scored)
         strata = {name: Stratum(part.mean(by_cluster), weight) for name, (part, weight) in self._strata.items()}
@@ -95,7 +97,7 @@ class SharedMeans:
             not self._units and len(credits.by_cluster) != len(self._weights)
         ):
             return False
-        expected, means = self._means, self.means(credits)
+        expected, means = self._means, self.means(credits, self._scored)
         pairs = [(expected.total(self.metric), means.total(self.metric))]
         for name, mean in means.section_means(self.metric).items():
             pairs.append((expected.section_means(self.metric)[name], mean))
