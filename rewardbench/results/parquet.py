@@ -36,6 +36,8 @@ MOST_BYTES = 64 * 2**20
 """Maximum size of a table on disk."""
 MOST_UNPACKED = 256 * 2**20
 """Maximum size of a table in memory, as its metadata states and as it is read."""
+MOST_FOOTER = 2**20
+"""Maximum size of its metadata on disk: parsing takes some seventy times as much memory."""
 MOST_ROWS = 250_000
 MOST_VALUES = 4_000_000
 MOST_SCORED = 20_000
@@ -146,6 +148,7 @@ def unknown_columns(path: Path, columns: Sequence[str] = ()) -> list[str]:
     import pyarrow.parquet as pq
 
     try:
+        _check_footer(path)
         stored = pq.read_schema(path).names
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} cannot be read as a parquet table of scores ({_first_line(error)}).") from error
@@ -169,6 +172,7 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> list[RowJson]:
     required = table_schema()
     try:
         _check_limit(path, path.stat().st_size, MOST_BYTES)
+        _check_footer(path)
         stored = pq.read_schema(path).names
         columns = [name for name in columns if name in stored]
         if missing := set(required.names) - set(stored):
@@ -339,6 +343,18 @@ def _parse_line(line: bytes, path: Path, number: int, columns: Sequence[str]) ->
         )
     separator = ":" if reason.startswith(tuple(RowRecord.model_fields)) else ","
     raise InputError(f"{path}, line {number}{separator} {reason}.")
+
+
+def _check_footer(path: Path) -> None:
+    """Check the size of the metadata, which is at the end of a file, before it is parsed.
+
+    Raises:
+        InputError: if it exceeds its limit.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, io.SEEK_END) - 8))
+        size = int.from_bytes(file.read(4), "little")
+    _check_limit(path, size, MOST_FOOTER, "bytes of metadata")
 
 
 def _check_metadata(path: Path, metadata: pq.FileMetaData) -> None:

@@ -12,7 +12,7 @@ from rewardbench.errors import InputError
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.quick import import_gradio
 from rewardbench.leaderboard.app.sign_in import Visitor
-from rewardbench.leaderboard.app.submission import CheckedUpload, UploadChecks, describe_missing, render_check
+from rewardbench.leaderboard.app.submission import UploadChecks, describe_missing, render_check
 from rewardbench.leaderboard.app.uploads import KINDS, LONGEST_KEPT, MOST_FILE
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # no telemetry
@@ -122,25 +122,27 @@ def _add_upload_form(checks: UploadChecks) -> None:
     state = gr.State(None, time_to_live=LONGEST_KEPT)
     button = gr.Button("Submit", interactive=False, variant="primary")
 
-    def check(paths: list[str] | None, model: str, request: Request) -> tuple[CheckedUpload | None, str, Button]:
+    def check(paths: list[str] | None, model: str, request: Request) -> tuple[str | None, str, Button]:
         disabled = gr.Button(interactive=False)
         if missing := describe_missing(paths or []):
             return None, render("sent.html", verdict="waiting", message=missing, links={}), disabled
         if not paths:
             return None, "", disabled
         checked = checks.check(_client(request), paths, model or "", checks.visitor(_session(request)))
-        can_submit = checked.entry is not None and not checked.obstacle
-        return checked, render_check(checked), gr.Button(interactive=can_submit)
+        key = checks.pending.add(checked, _client(request))
+        return key, render_check(checked), gr.Button(interactive=key is not None and not checked.obstacle)
 
-    def submit(checked: CheckedUpload | None, request: Request) -> tuple[CheckedUpload | None, str, Button]:
+    def submit(key: str | None, request: Request) -> tuple[str | None, str, Button]:
         disabled = gr.Button(interactive=False)
-        if checked is None or checked.entry is None:
-            return None, render_check(checked), disabled
+        checked = checks.pending.get(key)
         try:
+            if checked is None:
+                raise InputError("No checked result waits here any more: drop the files again.")
             sent = checks.submit(_client(request), checked, checks.visitor(_session(request)))
         except InputError as error:
             refusal = render("sent.html", verdict="refused", message=error, links={})
-            return checked, refusal, gr.Button(interactive=True)
+            return key, refusal, gr.Button(interactive=checked is not None)
+        checks.pending.drop(key)
         return None, render("sent.html", verdict="passed", message=sent.message, links=sent.links), disabled
 
     gr.on(

@@ -16,6 +16,7 @@ from rewardbench.errors import InputError
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.limits import ConcurrencyLimit, RateLimit
 from rewardbench.leaderboard.app.markup import address, render
+from rewardbench.leaderboard.app.pending import CheckedUpload, PendingUploads
 from rewardbench.leaderboard.app.pull_queue import Proposals
 from rewardbench.leaderboard.app.sign_in import SignIn, Visitor
 from rewardbench.leaderboard.app.uploads import MOST_FILE
@@ -29,21 +30,6 @@ from rewardbench.suites import load_known
 
 LONGEST_CHECK = 60.0
 """Time limit of the search for copies, in seconds."""
-
-
-@dataclass(frozen=True)
-class CheckedUpload:
-    """Outcome of a check.
-
-    Args:
-        findings: problems of the upload.
-        entry: the result as it would be submitted; None if it cannot be submitted.
-        obstacle: why this visitor cannot submit it, although it has no such problem.
-    """
-
-    findings: tuple[ReviewFinding, ...]
-    entry: PackedResult | None = None
-    obstacle: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +58,7 @@ class UploadChecks:
         self.library, self.sign_in, self.own_token = library, sign_in, own_token
         store, pulls = library.store, library.pulls
         self.proposals = Proposals(store, pulls) if isinstance(store, HubStore) and pulls else None
+        self.pending = PendingUploads()
         self.running = ConcurrencyLimit(per_client=1, total=2)
         self.checked = RateLimit(20, 600)
         self.submitted, self.submitted_by_all = RateLimit(4, 3_600), RateLimit(40, 3_600)

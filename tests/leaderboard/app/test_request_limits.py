@@ -129,3 +129,23 @@ def test_second_concurrent_check_of_a_client_is_refused(tmp_path):
         assert "Upload the two files" in checks.check("a", ["x", "y"]).findings[0].message
     assert "Too many checks" in checks.check("a", ["x", "y"]).findings[0].message
     assert "Upload the two files" in checks.check("b", ["x", "y"]).findings[0].message
+
+
+def test_checked_uploads_wait_within_limits(monkeypatch):
+    from rewardbench.leaderboard.app import pending
+    from rewardbench.results import PackedResult
+
+    waiting = pending.PendingUploads()
+    assert waiting.add(pending.CheckedUpload(()), "a") is None
+    large = pending.CheckedUpload((), PackedResult({}, b"x" * 2**20, b"x" * 2**20))
+    keys = [waiting.add(large, f"client-{n}") for n in range(100)]
+    assert sum(waiting.get(key) is not None for key in keys) == pending.MOST_PENDING // 2**21 - 1
+    assert waiting.get(keys[-1]) is large
+    keys = [waiting.add(large, "a") for _ in range(5)]
+    assert [waiting.get(key) is large for key in keys] == [False, False, True, True, True]
+    waiting.drop(keys[-1])
+    assert waiting.get(keys[-1]) is None
+    assert waiting.get(None) is None
+    monkeypatch.setattr(pending.time, "monotonic", lambda: 1e12)
+    assert waiting.get(keys[-2]) is None
+    assert not waiting._uploads

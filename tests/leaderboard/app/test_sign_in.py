@@ -135,8 +135,8 @@ def test_a_hub_that_is_down_is_a_sentence_on_the_page(board, person, files):
     board.hub.fault = 503
     try:
         assert person.get("/login/callback?code=x&state=y").headers["location"].endswith("sign_in=failed")
-        person.check(files, "ann/down")
-        assert "the Hub cannot be reached" in plain(person.submit())
+        assert "the Hub cannot be reached" in plain(person.check(files, "ann/down"))
+        assert "No checked result waits here any more" in plain(person.submit())
     finally:
         board.hub.fault = None
 

@@ -152,6 +152,22 @@ def test_column_twice_is_refused(tmp_path):
         bounded.pack_untrusted(write(tmp_path, summary, rows, out.getvalue()))
 
 
+def test_table_with_large_metadata_is_refused_before_it_is_parsed(tmp_path):
+    """A table of 21 MB with 900,000 empty columns would take 1.5 GB when its metadata is parsed."""
+    summary, rows = result()
+    table = pq.read_table(io.BytesIO(parquet.encode_table(rows)))
+    for size, fits in ((2**18, True), (2**20, False)):
+        out = io.BytesIO()
+        pq.write_table(table.replace_schema_metadata({"note": "x" * size}), out)
+        path = write(tmp_path, summary, rows, out.getvalue())
+        if fits:
+            assert read_submission(path).scored.items
+            continue
+        for read in (read_submission, bounded.pack_untrusted):
+            with pytest.raises(InputError, match=r"bytes of metadata, and a result has at most 1,048,576"):
+                read(path)
+
+
 @pytest.mark.parametrize(
     "content",
     [
