@@ -21,12 +21,6 @@ BOOLEAN_FLAGS = {
 """Boolean flags, which earlier versions let be followed by a value."""
 LISTS = {"sweep": ("--models", "--revisions", "--datasets")}
 """Options of a command that take several values, `--models a b`, which typer reads as `--models a --models b`."""
-RENAMED = {
-    "leaderboard": {"--results": "--store"},
-    "submit": {"--to": "--store"},
-    "import": {"--to": "--store"},
-}
-"""Former names of options, by command."""
 SEARCH = "--search"
 """The option whose value is a search text, not a path."""
 
@@ -48,20 +42,6 @@ def drop_flag_values(arguments: list[str]) -> list[str]:
             continue
         flags.append(part)
     return flags
-
-
-def rename_options(arguments: list[str]) -> list[str]:
-    """Replace former names of options.
-
-    >>> rename_options(["submit", "r.json", "--to=store/"]), rename_options(["export", "r.json", "--to", "badge"])
-    (['submit', 'r.json', '--store=store/'], ['export', 'r.json', '--to', 'badge'])
-    """
-    names = RENAMED.get(arguments[0], {}) if arguments else {}
-    renamed: list[str] = []
-    for argument in arguments:
-        option, equals, value = argument.partition("=")
-        renamed.append(f"{names.get(option, option)}{equals}{value}")
-    return renamed
 
 
 def repeat_lists(arguments: list[str]) -> list[str]:

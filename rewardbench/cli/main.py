@@ -11,7 +11,7 @@ import typer
 
 from rewardbench.cli import options
 from rewardbench.cli.analyze import analyze
-from rewardbench.cli.arguments import drop_flag_values, expand_home, rename_options, repeat_lists
+from rewardbench.cli.arguments import drop_flag_values, expand_home, repeat_lists
 from rewardbench.cli.cache import cache
 from rewardbench.cli.compare import compare_command
 from rewardbench.cli.config import expand_config
@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         argv = sys.argv[1:] if arguments is None else arguments
         command = build_command()
-        argv = rename_options(expand_config(argv, command))
+        argv = expand_config(argv, command)
         code = command(expand_home(repeat_lists(drop_flag_values(argv))), standalone_mode=False)
         echo(end="")
     except InputError as error:
