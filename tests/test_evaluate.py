@@ -234,7 +234,7 @@ def test_the_flags_of_the_command_are_the_options_of_evaluate():
     only_on_the_command_line = {
         *("help", "debug", "output_dir", "as_json", "version", "hf_entity", "hf_name"),
         *("push_results_to_hub", "upload_model_metadata_to_hf", *NO_EFFECT),
-        *("judge_config", "data_protocol"),
+        *("judge_config", "data_protocol", "config", "name", "report_to"),
         *("ensemble", "penalty", "standardize"),  # in Python: rewardbench.ensemble
     }
     remote = {field.name for group in (JudgeSpec, Endpoint, ServerSpec) for field in fields(group)} - {"endpoint"}

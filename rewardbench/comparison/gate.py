@@ -18,7 +18,7 @@ from rewardbench.comparison.compare import align, choose_metric, compute_means
 from rewardbench.console.terminal import listed, printable
 from rewardbench.errors import InputError
 from rewardbench.metrics import SuiteMeans, pairable
-from rewardbench.results.scored import ModelScores, same_scores
+from rewardbench.results.scored import ModelScores
 from rewardbench.types import Metric
 
 Verdict = Literal["pass", "regression", "inconclusive"]
@@ -108,7 +108,7 @@ def decide(
     baseline_means, candidate_means = pairable(compute_means(baseline), compute_means(candidate))
     metric = choose_metric(baseline_means, metric)
     choose_metric(candidate_means, metric)
-    identical = same_scores(baseline, candidate)
+    identical = _same_scores(baseline, candidate)
 
     def means_of(name: str) -> tuple[stats.Mean, stats.Mean]:
         return _mean(baseline_means, name, metric), _mean(candidate_means, name, metric)
@@ -260,3 +260,12 @@ def to_junit(decision: Decision, inconclusive_fails: bool) -> bytes:
 def _xml(text: str) -> str:
     """Remove the characters that XML cannot hold."""
     return printable(text).translate({0xFFFE: None, 0xFFFF: None})
+
+
+def _same_scores(scored: ModelScores, other: ModelScores) -> bool:
+    """Return True if two models gave every item the same finite scores, to the last bit."""
+    by_id = {item_scores.id: item_scores.scores for item_scores in other.items}
+    for item_scores in scored.items:
+        if item_scores.scores != by_id.get(item_scores.id) or not all(map(isfinite, item_scores.scores)):
+            return False
+    return True

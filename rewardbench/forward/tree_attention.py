@@ -6,9 +6,10 @@ Position ids give each token its position; the branches of the trie give the tok
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -243,25 +244,48 @@ def attend(
     if attention_mask is not None or is_causal is False or dropout:
         batch.unsupported.add("a mask, dropout, or bidirectional attention")
     key, value = batch.stored or (key, value)
-    heads = query.shape[1]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if batch.uses_flex:
         mask = batch.block_mask(sliding_window, batch.has_stored, query.device)
         return flex(query, key, value, mask, scale, softcap).transpose(1, 2), None
+    calls = batch.plan(sliding_window, batch.has_stored, query.dtype, query.device)
+    return _run_calls(calls, query, key, value, partial(_attend_once, batch.uses_onednn, scale, softcap)), None
+
+
+def _run_calls(
+    calls: Sequence[KernelCall],
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention: Callable[..., torch.Tensor],
+) -> torch.Tensor:
+    """Return the output of all kernel calls of a layer: [1, queries, heads, value width]."""
+    heads = query.shape[1]
     if key.shape[1] != heads:  # grouped-query attention
         repeats = heads // key.shape[1]
         key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
     output = query.new_empty(1, query.shape[2], heads, value.shape[-1])
-    for call in batch.plan(sliding_window, batch.has_stored, query.dtype, query.device):
-        q, k, v = query[:, :, call.queries], _select(key, call.keys), _select(value, call.keys)
-        if softcap:
-            states = _softcapped(q, k, v, call.mask, scale, softcap)
-        elif batch.uses_onednn and onednn_attention.is_faster(q, k):
-            states = onednn_attention.attend_by_onednn(q, k, v, call.mask, scale)
-        else:
-            states = _plain(q, k, v, call.mask, scale)
+    for call in calls:
+        states = attention(query[:, :, call.queries], _select(key, call.keys), _select(value, call.keys), call.mask)
         output[:, call.queries] = states.transpose(1, 2)
-    return output, None
+    return output
+
+
+def _attend_once(
+    uses_onednn: bool,
+    scale: float,
+    softcap: float | None,
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    mask: torch.Tensor | None,
+) -> torch.Tensor:
+    """Return the output of one kernel call, by the kernel that is fastest for it."""
+    if softcap:
+        return _softcapped(q, k, v, mask, scale, softcap)
+    if uses_onednn and onednn_attention.is_faster(q, k):
+        return onednn_attention.attend_by_onednn(q, k, v, mask, scale)
+    return _plain(q, k, v, mask, scale)
 
 
 def _select(states: torch.Tensor, slots: slice | torch.Tensor) -> torch.Tensor:

@@ -48,7 +48,7 @@ def replicate(owner: T, model: PreTrainedModel, shared: tuple[object, ...] = ())
         model: the model whose weights are shared.
         shared: other objects that are not copied.
     """
-    memo: dict[int, Any] = {id(kept): kept for kept in (*model.parameters(), *shared)}
+    memo: dict[int, Any] = {id(part): part for part in (*model.parameters(), *shared)}
     return copy.deepcopy(owner, memo)
 
 

@@ -36,6 +36,8 @@ MOST_BYTES = 64 * 2**20
 """Maximum size of a table on disk."""
 MOST_UNPACKED = 256 * 2**20
 """Maximum size of a table in memory, as its metadata states and as it is read."""
+MAGIC = b"PAR1"
+"""The last bytes of a parquet file."""
 MOST_FOOTER = 2**20
 """Maximum size of its metadata on disk: parsing takes some seventy times as much memory."""
 MOST_ROWS = 250_000
@@ -353,8 +355,9 @@ def _check_footer(path: Path) -> None:
     """
     with path.open("rb") as file:
         file.seek(max(0, file.seek(0, io.SEEK_END) - 8))
-        size = int.from_bytes(file.read(4), "little")
-    _check_limit(path, size, MOST_FOOTER, "bytes of metadata")
+        size, mark = int.from_bytes(file.read(4), "little"), file.read(4)
+    if mark == MAGIC:  # otherwise it is no parquet file, which its parser says
+        _check_limit(path, size, MOST_FOOTER, "bytes of metadata")
 
 
 def _check_metadata(path: Path, metadata: pq.FileMetaData) -> None:

@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, isnan, nan
+from math import isnan, nan
 from pathlib import Path
 from types import MappingProxyType
 
@@ -391,12 +391,3 @@ def hash_of_ids(items: Iterable[Item]) -> str:
     """
     lines = sorted(f"{item.id}\t{len(item.completions)}\t{item.num_correct}" for item in items)
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def same_scores(scored: ModelScores, other: ModelScores) -> bool:
-    """Return True if two models gave every item the same finite scores, to the last bit."""
-    by_id = {item_scores.id: item_scores.scores for item_scores in other.items}
-    for item_scores in scored.items:
-        if item_scores.scores != by_id.get(item_scores.id) or not all(map(isfinite, item_scores.scores)):
-            return False
-    return True

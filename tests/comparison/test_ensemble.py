@@ -429,7 +429,7 @@ def test_a_mean_is_noted_as_a_mixture_of_its_stated_members(tmp_path):
     path = ensemble(paths, name="org/mean").save(tmp_path)
     (finding,) = check(read_submission(Path(path)), suite, list(map(read_scored, paths)))
     assert finding.kind == "noted"
-    assert finding.message.endswith("which its manifest states as members")
+    assert finding.message.endswith("which its manifest states as members: it has no rank of its own")
     assert re.search(r"are a mixture of 3\d% . and 3\d% . and 3\d% . plus noise \(residual 0\.\d%", finding.message)
 
 

@@ -7,6 +7,7 @@ import shutil
 from array import array
 
 import pytest
+import torch
 import typer
 from random_models import TEMPLATE, make_tokenizer
 from safetensors.torch import load_file, save_file
@@ -261,11 +262,15 @@ def test_the_grid_has_every_combination_and_does_not_change_the_scorer(model_fol
 
 def test_an_injected_fault_ends_with_its_context():
     requests = [TokenRequest("", "", array("i", ids)) for ids in ([5], [6, 7])]
+    cpu = torch.device("cpu")
     with dropped_inputs("drop-mask"):
         for user in (classifier, logprobs):
-            assert user.pad_batch(requests, 0, "left", "cpu")["attention_mask"].tolist() == [[1, 1], [1, 1]]
+            assert user.pad_batch(requests, 0, "left", cpu)["attention_mask"].tolist() == [
+                [1, 1],
+                [1, 1],
+            ]
     assert classifier.pad_batch is logprobs.pad_batch is padding.pad_batch
-    assert padding.pad_batch(requests, 0, "left", "cpu")["attention_mask"].tolist() == [[0, 1], [1, 1]]
+    assert padding.pad_batch(requests, 0, "left", cpu)["attention_mask"].tolist() == [[0, 1], [1, 1]]
 
 
 def test_only_float32_changes_and_grave_findings_fail():

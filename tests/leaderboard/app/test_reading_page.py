@@ -229,7 +229,8 @@ def test_cache_has_a_limit(cached, monkeypatch):
 
     pages, client = cached
     size = len(gzip.compress(json.dumps("<h1>?n=0</h1>?").encode(), page_cache.LEVEL))
-    monkeypatch.setattr(page_cache, "MOST_BYTES", 3 * size + 10)
+    monkeypatch.setattr(page_cache, "OVERHEAD", 100)
+    monkeypatch.setattr(page_cache, "MOST_BYTES", 3 * (size + 4 * len("?n=0") + 100) + 10)
     for n in range(5):
         call(client, f"?n={n}")
     call(client, "?n=4")
