@@ -41,16 +41,20 @@ def test_repeated_key_of_a_summary_is_refused(tmp_path, place):
     assert "not strict JSON" in outcome(path)[1]
 
 
-NO_JSON = ("1e999", "-1e999", "NaN", "Infinity", str(2**63), "9" * 400, "9" * 5_000, '"\\ud800"', '{"\\udfff": 1}')
+NO_JSON = ("1e999", "-1e999", "NaN", "Infinity", str(2**63), "9" * 400, "9" * 5_000)
+HALVES = ('"\\ud800"', '{"\\udfff": 1}')
+"""Halves of characters, which are no Unicode text."""
+REFUSED = {**dict.fromkeys(NO_JSON, "not strict JSON"), **dict.fromkeys(HALVES, "control or invisible characters")}
 
 
-@pytest.mark.parametrize("value", [*NO_JSON, "0.5"])
-def test_value_that_other_readers_cannot_read_is_refused_anywhere(tmp_path, value):
+@pytest.mark.parametrize(("value", "words"), [*REFUSED.items(), ("0.5", None)])
+def test_value_that_other_readers_cannot_read_is_refused_anywhere(tmp_path, value, words):
     path = write(tmp_path, *result())
     text = path.read_text()
     assert '"manifest": {' in text
     path.write_text(text.replace('"manifest": {', f'"manifest": {{"place": [{value}], ', 1))
-    assert ("not strict JSON" in outcome(path)[1]) == (value != "0.5")
+    message = outcome(path)[1]
+    assert [refusal for refusal in set(REFUSED.values()) if refusal in message] == ([words] if words else [])
 
 
 VALUES = (None, "0.5", "NaN", [0.5], {"value": 0.5}, True, 10**400, -(10**30), 1e308, "\ud800", "1\u066b5", [[]] * 9)
