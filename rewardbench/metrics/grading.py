@@ -6,10 +6,11 @@ An item whose scores are not all finite is unscored; it stays in the mean with c
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from hashlib import blake2b
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any
 
 from rewardbench.metrics.credit import decide, rule_of
 from rewardbench.types import Item, ItemScores, Messages, Suite
@@ -18,8 +19,12 @@ HASH_BYTES = 6
 """Length of the hash of a completion: JSON readers with 64-bit floats read it exactly."""
 
 
-class ItemFacts(NamedTuple):
-    """What the metrics need of an item besides its scores, without its texts."""
+@dataclass(slots=True)
+class ItemFacts:
+    """What the metrics need of an item besides its scores, without its texts.
+
+    It is not frozen, since that would take most of the time of grading.
+    """
 
     id: str
     subset: str
@@ -38,22 +43,9 @@ class ItemFacts(NamedTuple):
 
 
 @dataclass(slots=True)
-class GradedItem:
-    """An item's facts, credit and flags without its texts, since all items of a dataset are in memory at once.
+class GradedItem(ItemFacts):
+    """An item's facts, credit and flags; all items of a dataset are in memory at once."""
 
-    It is not frozen, since that would take most of the time of grading.
-    """
-
-    id: str
-    subset: str
-    group: Hashable
-    cluster: Hashable
-    is_labelled: bool
-    num_correct: int
-    first_error: int | None
-    built: bool
-    hashes: tuple[int, ...]
-    columns: tuple[tuple[str, str], ...]
     scores: tuple[float, ...]
     credit: float
     """NaN for an item that is not labelled."""
@@ -61,6 +53,9 @@ class GradedItem:
     unscored: bool
     truncated: bool
     order_inconsistency: float | None
+
+
+_values_of: Callable[[ItemFacts], Any] = attrgetter(*(field.name for field in fields(ItemFacts)))
 
 
 def facts_of(suite: Suite) -> list[ItemFacts]:
@@ -92,7 +87,9 @@ def grade(
     for item, known in zip(suite.items, facts_of(suite) if facts is None else facts, strict=True):
         scores = by_id[item.id]
         outcome = decide(item, scores.scores, rules[item.subset], scores.step_scores)
-        graded.append(GradedItem(*known, scores.scores, *outcome, scores.truncated, scores.order_inconsistency))
+        graded_values = (scores.scores, *outcome, scores.truncated, scores.order_inconsistency)
+        values: tuple[Any, ...] = (*_values_of(known), *graded_values)
+        graded.append(GradedItem(*values))
     return graded
 
 

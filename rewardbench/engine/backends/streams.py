@@ -14,7 +14,7 @@ from threading import Event
 from typing import TypeVar
 
 from rewardbench.engine.backends.base import BatchRunner
-from rewardbench.engine.batching import Batch
+from rewardbench.engine.batching import Batch, count_tokens
 from rewardbench.models.replicas import call_before_layers
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.types import Score, Scorer
@@ -72,7 +72,8 @@ class StreamStage:
             free.put(replica)
         futures: dict[Future[list[Score]], Batch] = {}
         try:
-            for batch in sorted(batches, key=_length, reverse=True):  # so that both streams end at about the same time
+            # The longest first, so that both streams end at about the same time.
+            for batch in sorted(batches, key=self._count, reverse=True):
                 futures[executor.submit(_run_next, free, batch)] = batch
             for future in as_completed(futures):
                 yield futures[future], future.result()
@@ -82,6 +83,9 @@ class StreamStage:
             self._stop.clear()
             torch.set_num_threads(self._threads)  # for threads that start later
 
+    def _count(self, batch: Batch) -> int:
+        return count_tokens(batch, self._scorer.traits)
+
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
@@ -89,10 +93,6 @@ class StreamStage:
     def broadcast(self, compute: Callable[[], T]) -> T:
         """Call a function, and return its value."""
         return compute()
-
-
-def _length(batch: Batch) -> int:
-    return sum(map(len, batch))
 
 
 def _run_next(free: SimpleQueue[BatchRunner], batch: Batch) -> list[Score]:

@@ -84,7 +84,7 @@ def read_untrusted_summary(path: Path) -> SummaryJson:
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from error
     except UnicodeEncodeError as error:
-        raise InputError(f"{path.name} has control or invisible characters: half of one that has two parts.") from error
+        raise InputError(f"{path.name} has control or invisible characters: an unpaired surrogate.") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path.name} is not strict JSON ({type(error).__name__}).") from error
     if _depth(value) > DEEPEST:
