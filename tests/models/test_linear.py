@@ -1,6 +1,7 @@
 """Linear layers by oneDNN: the same outputs as torch's own, only where they are faster, and only without gradients."""
 
 import copy
+import gc
 from itertools import chain
 
 import pytest
@@ -94,6 +95,55 @@ def test_a_copy_of_a_layer_has_weights_of_its_own(onednn):
         layer.weight.zero_()
         assert layer(torch.ones(1, 4)).abs().max() == 0
         assert twin(torch.ones(1, 4)).abs().max() > 0
+
+
+def run_on_ones(layer):
+    with torch.inference_mode():
+        return layer(torch.ones(1, layer.in_features)).squeeze(0)
+
+
+@needs_onednn
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda layer: torch.nn.init.constant_(layer.weight, 2),
+        lambda layer: setattr(layer.weight, "data", torch.full((3, 8), 2.0)),
+        lambda layer: setattr(layer, "weight", torch.nn.Parameter(torch.full((3, 8), 2.0))),
+        lambda layer: layer.load_state_dict({"weight": torch.full((3, 8), 2.0)}),
+    ],
+)
+def test_a_weight_that_changed_is_packed_again(change, onednn):
+    layer = torch.nn.Linear(8, 3, bias=False)
+    use_onednn(layer)
+    assert run_on_ones(layer).max() < 8
+    change(layer)
+    assert run_on_ones(layer).tolist() == [16, 16, 16]
+
+
+@needs_onednn
+def test_layers_that_share_a_weight_share_the_packed_one_which_goes_with_it(onednn):
+    first, second = torch.nn.Linear(8, 3, bias=False), torch.nn.Linear(8, 3, bias=False)
+    second.weight = first.weight
+    gc.collect()  # layers of other tests
+    before = len(linear._packed_weights())
+    for layer in (first, second):
+        use_onednn(layer)
+        run_on_ones(layer)
+    assert len(linear._packed_weights()) == before + 1
+    del first, second, layer
+    gc.collect()
+    assert len(linear._packed_weights()) == before
+
+
+@needs_onednn
+def test_the_weights_of_a_large_model_are_not_copied(onednn, monkeypatch):
+    layers = torch.nn.Sequential(torch.nn.Linear(8, 8, bias=False), torch.nn.Linear(8, 8, bias=False))
+    expected = layers[0](torch.ones(1, 8))
+    before = len(linear._packed_weights())
+    monkeypatch.setattr(linear, "PACKED_BYTES", 2 * 8 * 8 * 4 - 1)
+    use_onednn(layers)
+    torch.testing.assert_close(run_on_ones(layers[0]), expected[0].detach())
+    assert len(linear._packed_weights()) == before
 
 
 def scores_by_kernel(spec, monkeypatch):
