@@ -14,7 +14,8 @@ from rewardbench.console.terminal import echo, echo_json, listed, make_console, 
 from rewardbench.errors import InputError
 
 if TYPE_CHECKING:
-    from rewardbench.comparison.compare import Comparison, Contrast, Flip, RankedModel
+    from rewardbench.comparison.compare import Comparison, Contrast, Flip
+    from rewardbench.comparison.rank import RankedModel
 
 RESULT_HELP = "Result: the .json that rewardbench writes (any version), or per-item scores in .jsonl"
 MetricOption = Annotated[
@@ -43,7 +44,8 @@ def compare_command(
     with results on several suites, --suite takes those on one.
     """
     from rewardbench.comparison import plots
-    from rewardbench.comparison.compare import compare, rank
+    from rewardbench.comparison.compare import compare
+    from rewardbench.comparison.rank import rank
     from rewardbench.comparison.selection import read_of_suite
 
     if len(results) < 2:

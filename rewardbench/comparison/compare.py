@@ -76,21 +76,6 @@ class Comparison:
     """Of both models, the protocol by which a judge was asked; empty for other models."""
 
 
-@dataclass(frozen=True)
-class RankedModel:
-    """A ranked model."""
-
-    model: str
-    score: float
-    low: float
-    high: float
-    clusters: int
-    rank_range: tuple[int, int]
-    """Best and worst rank, as `stats.rank_ranges` computes them."""
-    better: tuple[str, ...]
-    """Names of the significantly better models."""
-
-
 class HasModelScores(Protocol):
     """A result in memory, such as an Evaluation."""
 
@@ -120,6 +105,27 @@ def compare(first: ComparedResult, second: ComparedResult, metric: Metric | None
     first_means, second_means = pairable(compute_means(first), compute_means(second))
     metric = choose_metric(first_means, metric)
     choose_metric(second_means, metric)
+    return compare_means((first, second), (first_means, second_means), metric, find_flips(first, second))
+
+
+def compare_means(
+    scores: tuple[ModelScores, ModelScores],
+    means: tuple[SuiteMeans, SuiteMeans],
+    metric: Metric,
+    flips: Sequence[Flip],
+) -> Comparison:
+    """Compare two models by their means.
+
+    Args:
+        scores: of both models, for the same items.
+        means: of both models, each for the items that the other has scored as well.
+        metric: a metric that both have.
+        flips: the items with different credit.
+
+    Returns:
+        The differences, second minus first.
+    """
+    (first, second), (first_means, second_means) = scores, means
     return Comparison(
         first=first.model,
         second=second.model,
@@ -129,7 +135,7 @@ def compare(first: ComparedResult, second: ComparedResult, metric: Metric | None
         items=len(first.items),
         score=contrast_scores(first_means, second_means, metric),
         sections=tuple(contrast_sections(first_means, second_means, metric)),
-        flips=tuple(find_flips(first, second)),
+        flips=tuple(flips),
         order_inconsistency=(_order_inconsistency(first_means), _order_inconsistency(second_means)),
         protocols=(first.protocol, second.protocol),
     )
@@ -342,56 +348,3 @@ def by_change_of_margin(flip: Flip) -> tuple[bool, float]:
     """Return the sort key: the largest change of the margin first, and flips with an unknown margin last."""
     change = abs(flip.margins[0] - flip.margins[1])
     return isnan(change), -change
-
-
-def rank(models: Sequence[ModelScores], metric: Metric | None = None) -> list[RankedModel]:
-    """Rank several models, best first.
-
-    All pairs are tested on the score, each at the level `stats.LEVEL`, as on a leaderboard.
-
-    Args:
-        models: results of the same items.
-        metric: `pair` (items), `mirror` or `turn`; by default the suite's headline.
-
-    Raises:
-        InputError: if the results do not have the same items of the same suite, or judges have different protocols.
-    """
-    reject_other_protocols(models)
-    reference = next((scored for scored in models if scored.knows_suite), models[0])
-    models = [align(reference, scored)[1] for scored in models]
-    suite_means = list(map(compute_means, models))
-    metric = choose_metric(suite_means[0], metric)
-    for means in suite_means:
-        choose_metric(means, metric)
-    totals = [means.total(metric) for means in suite_means]
-    clusters = list(totals[0].contributions)
-    contributions: list[list[float]] = []
-    for mean in totals:
-        contributions.append([mean.contributions[cluster] for cluster in clusters])
-    is_worse = stats.significantly_worse(contributions)
-    ranked: list[RankedModel] = []
-    for index, rank_range in enumerate(stats.rank_ranges(is_worse)):
-        mean = totals[index]
-        better = tuple(models[other].model for other in np.flatnonzero(is_worse[index]).tolist())
-        ranked.append(
-            RankedModel(models[index].model, mean.value, mean.low, mean.high, len(mean.weights), rank_range, better)
-        )
-    return sorted(ranked, key=lambda model: -model.score)
-
-
-def reject_other_protocols(models: Sequence[ModelScores]) -> None:
-    """Check that no two judges have different protocols, since a rank would not say which of the two decides it.
-
-    Raises:
-        InputError: if two do.
-    """
-    judges: dict[str, ModelScores] = {}
-    for scored in models:
-        if scored.protocol:
-            judges.setdefault(scored.protocol, scored)
-    if len(judges) > 1:
-        first, second = list(judges.values())[:2]
-        raise InputError(
-            f"{first.path} is of the judge protocol {first.protocol} and {second.path} of {second.protocol}: results "
-            "of different protocols are not ranked in one table. Compare two at a time."
-        )

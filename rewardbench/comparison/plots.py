@@ -18,8 +18,9 @@ from rewardbench.stats import format_rank
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from rewardbench.comparison.compare import Comparison, RankedModel
+    from rewardbench.comparison.compare import Comparison
     from rewardbench.comparison.gate import Decision
+    from rewardbench.comparison.rank import RankedModel
 
 MOST_ROWS = 60
 """Largest number of rows of a plot."""

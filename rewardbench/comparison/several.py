@@ -15,8 +15,8 @@ from rewardbench.comparison.compare import (
     choose_metric,
     compute_means,
     contrast_resampled,
-    reject_other_protocols,
 )
+from rewardbench.comparison.rank import reject_other_protocols
 from rewardbench.comparison.resampled import resample_scores
 from rewardbench.metrics import SuiteMeans, pairable
 from rewardbench.results.scored import ModelScores

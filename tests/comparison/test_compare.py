@@ -11,8 +11,9 @@ from synthetic import two
 from terminal import run
 
 from rewardbench import stats
-from rewardbench.comparison.compare import compare, rank
+from rewardbench.comparison.compare import compare
 from rewardbench.comparison.gate import decide
+from rewardbench.comparison.rank import rank
 from rewardbench.errors import InputError
 from rewardbench.metrics import measure
 from rewardbench.results import outputs_path

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from rewardbench import stats
 from rewardbench.cli.main import app
-from rewardbench.comparison.compare import compare, rank
+from rewardbench.comparison.compare import compare
 from rewardbench.comparison.gate import Limits, decide
+from rewardbench.comparison.rank import rank
 from rewardbench.errors import InputError
 from rewardbench.metrics import measure
 from rewardbench.results.scored import read_scored

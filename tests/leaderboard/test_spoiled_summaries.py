@@ -7,8 +7,9 @@ from synthetic import changed, mirrors, scores, store
 
 pytest.importorskip("gradio")
 
-from rewardbench.comparison.compare import compare, rank
+from rewardbench.comparison.compare import compare
 from rewardbench.comparison.gate import decide
+from rewardbench.comparison.rank import rank
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app import serve as app
 from rewardbench.leaderboard.app.library import Library

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
@@ -14,14 +15,16 @@ from rewardbench.types import Score, Scorer
 T = TypeVar("T")
 
 
-class StageWorkers(Protocol):
+class StageWorkers(ABC):
     """Workers that have loaded one stage of a scorer."""
 
+    @abstractmethod
     def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
         """Yield each batch with its scores, in any order."""
 
     def broadcast(self, compute: Callable[[], T]) -> T:
         """Call a function in one process, and return its value in all of them."""
+        return compute()
 
 
 class Workers(Protocol):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeVar
 
 from rewardbench.engine.backends.base import BatchRunner, StageWorkers
 from rewardbench.engine.backends.streams import make_streams
 from rewardbench.engine.batching import Batch
 from rewardbench.scorers.remote import EventLoop, RemoteScorer
 from rewardbench.types import Score, Scorer
-
-T = TypeVar("T")
 
 
 class Inline:
@@ -34,18 +31,15 @@ class Inline:
                 loop.submit(scorer.close()).result()
 
 
-class _InlineStage:
+class _InlineStage(StageWorkers):
     def __init__(self, runner: BatchRunner) -> None:
         self._runner = runner
 
     def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
         return self._runner.run(batches)
 
-    def broadcast(self, compute: Callable[[], T]) -> T:
-        return compute()
 
-
-class _ConcurrentStage:
+class _ConcurrentStage(StageWorkers):
     """Keeps up to `max_in_flight` batches in flight; yields each as soon as it is scored."""
 
     def __init__(self, scorer: RemoteScorer, loop: EventLoop) -> None:
@@ -67,6 +61,3 @@ class _ConcurrentStage:
             for future in in_flight:
                 future.cancel()
             wait(in_flight)
-
-    def broadcast(self, compute: Callable[[], T]) -> T:
-        return compute()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from rewardbench.console.logging import quieten_worker
 from rewardbench.engine.backends.base import BatchRunner, StageWorkers
@@ -20,8 +20,6 @@ from rewardbench.hub import cache_only
 from rewardbench.models.fingerprint import digest
 from rewardbench.processes import Child, end_all
 from rewardbench.types import Score, Scorer, decode_request
-
-T = TypeVar("T")
 
 QUEUED = 2
 """Batches sent to a worker process at a time, so that it never waits for the next one."""
@@ -163,7 +161,7 @@ def _serve_batches(connection: Connection, runner: BatchRunner) -> NoReturn:
         connection.send((number, runner(batch)))
 
 
-class _PoolStage:
+class _PoolStage(StageWorkers):
     """Worker processes take the long batches from the front of the queue, this process the short ones from its end."""
 
     def __init__(self, pool: Pool, stage: int, scorer: Scorer) -> None:
@@ -215,6 +213,3 @@ class _PoolStage:
         end_all(worker.child for worker in self._workers)
         if self._settings and self._workers:
             self._settings.apply()
-
-    def broadcast(self, compute: Callable[[], T]) -> T:
-        return compute()

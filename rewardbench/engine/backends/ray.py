@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from rewardbench.console.logging import quieten_worker
 from rewardbench.engine.backends.base import BatchRunner, StageWorkers
@@ -25,8 +25,6 @@ from rewardbench.models.devices import gpu_devices
 from rewardbench.models.failures import first_sentence
 from rewardbench.models.fingerprint import digest
 from rewardbench.types import Score, Scorer, decode_request
-
-T = TypeVar("T")
 
 QUEUED = 2
 """Batches sent to an actor at a time, so that it never waits for the next one."""
@@ -176,7 +174,7 @@ class _RemoteActor:
             ray.kill(self._handle)
 
 
-class _RayStage:
+class _RayStage(StageWorkers):
     """Sends batches to actors. A batch whose actor or node is lost is sent to another one."""
 
     def __init__(
@@ -187,9 +185,6 @@ class _RayStage:
         self._runner = BatchRunner(scorer)
         self._queue: deque[_Task] = deque()
         self._grown, self._failed_loads = -GROW_SECONDS, 0
-
-    def broadcast(self, compute: Callable[[], T]) -> T:
-        return compute()
 
     def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
         self._queue.extend(map(_Task, batches))

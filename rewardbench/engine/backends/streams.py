@@ -6,20 +6,17 @@ fill each other's gaps: on two cores, classifiers of 10 M and 50 M parameters to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import cached_property
 from queue import SimpleQueue
 from threading import Event
-from typing import TypeVar
 
-from rewardbench.engine.backends.base import BatchRunner
+from rewardbench.engine.backends.base import BatchRunner, StageWorkers
 from rewardbench.engine.batching import Batch, count_tokens
 from rewardbench.models.replicas import call_before_layers
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.types import Score, Scorer
-
-T = TypeVar("T")
 
 STREAMS = 2
 """Batches that are scored at the same time."""
@@ -29,7 +26,7 @@ class Stopped(BaseException):
     """Ends the forward pass of a stream. It is no Exception, so that nothing tries the batch again."""
 
 
-class StreamStage:
+class StreamStage(StageWorkers):
     """A scorer, and copies of it that score several batches at the same time.
 
     Args:
@@ -89,10 +86,6 @@ class StreamStage:
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
-
-    def broadcast(self, compute: Callable[[], T]) -> T:
-        """Call a function, and return its value."""
-        return compute()
 
 
 def _run_next(free: SimpleQueue[BatchRunner], batch: Batch) -> list[Score]:

@@ -261,7 +261,7 @@ def rank_failures(rank: int) -> Iterator[None]:
         ) from error
 
 
-class _RankStage:
+class _RankStage(StageWorkers):
     """Rank r scores every `size`-th batch, and the ranks exchange scores after `ROUND` batches each."""
 
     def __init__(self, runner: BatchRunner, rank: int, size: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -13,8 +13,7 @@ from rewardbench.comparison.compare import (
     Contrast,
     Flip,
     compare,
-    contrast_scores,
-    contrast_sections,
+    compare_means,
     power_sentence,
 )
 from rewardbench.comparison.several import compare_all, contrast_all
@@ -338,20 +337,10 @@ def _compare_rows(library: Library, first: LeaderboardRow, second: LeaderboardRo
     if paired is None:
         return compare(scores, other_scores, metric)
     means, other_means = map(paired.pairing.means, paired.credits, (scores, other_scores))
+    flips = paired.pairing.flips(scores, other_scores, *paired.credits)
+    comparison = compare_means((scores, other_scores), (means, other_means), metric, flips)
     orders = [row.order_inconsistency.value if row.order_inconsistency else None for row in (first, second)]
-    return Comparison(
-        first=scores.model,
-        second=other_scores.model,
-        suite=scores.suite.name,
-        revision=scores.suite.revision,
-        metric=metric,
-        items=len(scores.items),
-        score=contrast_scores(means, other_means, metric),
-        sections=tuple(contrast_sections(means, other_means, metric)),
-        flips=tuple(paired.pairing.flips(scores, other_scores, *paired.credits)),
-        order_inconsistency=(orders[0], orders[1]),
-        protocols=(scores.protocol, other_scores.protocol),
-    )
+    return replace(comparison, order_inconsistency=(orders[0], orders[1]))
 
 
 def _card(flip: Flip, comparison: Comparison, with_markdown: bool) -> ItemCard:

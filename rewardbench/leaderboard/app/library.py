@@ -24,8 +24,8 @@ from rewardbench.leaderboard.refresh import ReportProgress, refresh
 from rewardbench.leaderboard.rows import with_known_rules
 from rewardbench.leaderboard.types import Board, LeaderboardRow
 from rewardbench.results import SummaryJson
-from rewardbench.results.known_scores import KnownItems
 from rewardbench.results.scored import ModelScores, read_scored
+from rewardbench.results.suite_scores import ScoresReader
 from rewardbench.store import open_store
 from rewardbench.store.hub import HubStore
 from rewardbench.suites import load_embedded
@@ -166,8 +166,8 @@ class Library:
         if row is None or not row.ids:
             raise InputError("This row was published as totals only, without per-item scores.")
         path = self.store.path(key)
-        known = self.known_items(row.suite, row.revision)
-        scored = known.read(path) if known else None
+        reader = self.scores_reader(row.suite, row.revision)
+        scored = reader.read(path) if reader else None
         if scored is None:
             scored = with_known_rules(read_scored(path), row.suite, row.revision)
         if scored is None:
@@ -176,13 +176,13 @@ class Library:
 
     @staticmethod
     @lru_cache(maxsize=16)
-    def known_items(suite: str, revision: str) -> KnownItems | None:
-        """Return the items of a suite, if the package includes it in this revision."""
+    def scores_reader(suite: str, revision: str) -> ScoresReader | None:
+        """Return a reader of the results of a suite, if the package includes it in this revision."""
         spec = find_spec(suite)
         if spec is None or not spec.embedded:
             return None
         known = with_known_rules(ModelScores("", load_embedded(spec.name), (), Path()), suite, revision)
-        return KnownItems(known.suite) if known else None
+        return ScoresReader(known.suite) if known else None
 
     def _analyses(self, key: str, mark: str) -> tuple[Markup, ...]:
         """Return the analyses of a row that its scores allow, such as its calibration, as HTML."""

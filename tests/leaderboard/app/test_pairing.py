@@ -99,11 +99,11 @@ def test_rows_whose_subsets_differ_are_compared_by_their_files(library):
     assert compare_page._paired(library, [first, other], "mirror") is None
 
 
-def test_known_items_are_read_as_all_scores_are(library):
+def test_a_reader_of_one_suite_reads_what_read_scored_does(library):
     row = library.rows().of("core")[0]
     path = library.store.path(row.key)
     expected = with_known_rules(read_scored(path), row.suite, row.revision)
-    scored = library.known_items(row.suite, row.revision).read(path)
+    scored = library.scores_reader(row.suite, row.revision).read(path)
     assert repr(scored.items) == repr(expected.items), "NaN included"
     assert replace(scored, items=()) == replace(expected, items=())
     assert scored.suite.items[0] is library.items(row).suite.items[0], "items are in memory once"
@@ -111,6 +111,6 @@ def test_known_items_are_read_as_all_scores_are(library):
 
 def test_items_of_another_suite_are_not_known(library):
     made, core = library.rows().of("made")[0], library.rows().of("core")[0]
-    assert library.known_items(core.suite, core.revision).read(library.store.path(made.key)) is None
-    assert library.known_items("core", "another revision") is None
-    assert library.known_items("made", "r1") is None
+    assert library.scores_reader(core.suite, core.revision).read(library.store.path(made.key)) is None
+    assert library.scores_reader("core", "another revision") is None
+    assert library.scores_reader("made", "r1") is None

@@ -1,4 +1,4 @@
-"""Read scores of a suite whose items are in memory already, without an object for each value of their table."""
+"""Read the scores of many results of one suite, without an object for each value of their tables."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rewardbench.types import ItemScores, Suite
 REQUIRED, OPTIONAL = ("id", "num_correct", "scores", "reason", "truncated"), ("order_inconsistency", "position_bias")
 
 
-class KnownItems:
-    """The items of a suite, for reading many results of it.
+class ScoresReader:
+    """Reads the scores of many results of one suite.
 
     Args:
         suite: the suite, with its items.
