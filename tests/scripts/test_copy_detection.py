@@ -15,7 +15,7 @@ def test_rates_are_those_of_the_guide(tmp_path):
     run = subprocess.run([sys.executable, *command, *options], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     figures = json.loads((tmp_path / "figures.json").read_bytes())
-    assert figures["honest_related"]["flagged"] == 0
+    assert figures["honest_nothing_stated"]["flagged"] == 0
     assert figures["copies"]["rate"] >= 0.95
     assert figures["mixtures"]["rate"] >= 0.95
     assert figures["a fifth corrected"]["rate"] >= 0.9
