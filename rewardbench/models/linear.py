@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 CPU_INFO = Path("/proc/cpuinfo")
 """Where Linux names the vendor of the processor."""
 PACKED_BYTES = 2**31
-"""Bytes of all layers of a model, up to which their weights are packed: copied in the order in which oneDNN reads them.
+"""Maximum size of a model's linear weights for which packed copies are kept, that is copies in oneDNN's memory layout.
 
-Otherwise oneDNN makes this copy for every batch, which took 5 % of the time of a classifier of 50 M parameters.
+Without them oneDNN makes these copies for every batch, which took 5 % of the time of a classifier of 50 M parameters.
 """
 
 
@@ -119,7 +119,10 @@ def _forward(linear: Linear, packs: bool, inputs: Tensor) -> Tensor:
 
 
 def _pack(weight: Tensor) -> Tensor:
-    """Return a weight in the order in which oneDNN reads it; a weight that has changed is packed again."""
+    """Return a weight in oneDNN's memory layout; a weight that has changed is packed again.
+
+    In-place changes through `weight.data` are not noticed, since torch does not count them.
+    """
     import torch
 
     state = weight._version, weight.data_ptr()

@@ -339,6 +339,7 @@ def _compare_rows(library: Library, first: LeaderboardRow, second: LeaderboardRo
     means, other_means = map(paired.pairing.means, paired.credits, (scores, other_scores))
     flips = paired.pairing.flips(scores, other_scores, *paired.credits)
     comparison = compare_means((scores, other_scores), (means, other_means), metric, flips)
+    # The means from the index lack the order inconsistency; the rows have it.
     orders = [row.order_inconsistency.value if row.order_inconsistency else None for row in (first, second)]
     return replace(comparison, order_inconsistency=(orders[0], orders[1]))
 
