@@ -51,7 +51,7 @@ class Board:
         if target.name in self.profiles:
             difficulty = Difficulty(difficulty.right - (target.decisions > 0), difficulty.models - 1)
         likenesses = likenesses_of(target, others, difficulty)
-        value = consistency(target, self.suite)
+        value = consistency(target)
         if value is not None and value < LEAST_CONSISTENT and not target.name.startswith("baseline/"):
             likenesses.append(Likeness((), f"its scores depend on no text (consistency {value:.3f})", ()))
         return likenesses

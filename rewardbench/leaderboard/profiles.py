@@ -8,6 +8,7 @@ of an item's first completion minus those of the others) contain what a model pr
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,6 +56,25 @@ class ScoreLayout:
         for item, section in zip(self.items, self.section_of, strict=True):
             lines.append(f"{item.id}\t{len(item.completions)}\t{item.num_correct}\t{self.sections[section]}")
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @cached_property
+    def repeated_responses(self) -> np.ndarray:
+        """Indices of the same response in two items: [responses, 2].
+
+        The two items of a mirror share all their responses, and their prompts differ in a detail.
+        """
+        indices_of: dict[tuple[str, frozenset[str]], list[dict[str, int]]] = defaultdict(list)
+        for item, start in zip(self.items, self.starts, strict=True):
+            indices: dict[str, int] = {}
+            for n, completion in enumerate(item.completions):
+                indices[str(completion[-1]["content"]) if completion else ""] = int(start) + n
+            if item.group and len(indices) > 1:
+                indices_of[item.group, frozenset(indices)].append(indices)
+        repeated: list[tuple[int, int]] = []
+        for first, *others in indices_of.values():
+            if others:
+                repeated += [(first[text], others[0][text]) for text in first]
+        return np.array(repeated, dtype=int).reshape(-1, 2)
 
     @cached_property
     def contrast_item(self) -> np.ndarray:

@@ -345,7 +345,7 @@ def _check_consistency(summary: SubmittedSummary, scored: ModelScores, suite: Su
     """Yield whether the scores depend on no text, as random numbers and numbers made from the labels do."""
     if summary.model_type == "Baseline":
         return
-    value = consistency(profile_of(scored, layout_of(suite)), suite)
+    value = consistency(profile_of(scored, layout_of(suite)))
     if value is not None and value < LEAST_CONSISTENT:
         message = (
             "its scores depend on no text: items with the same responses and nearly the same prompt have unrelated "

@@ -6,13 +6,10 @@ gives such items similar means, however well it chooses between the responses; r
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
-
 import numpy as np
 
 from rewardbench.leaderboard.profiles import Profile, ScoreLayout
-from rewardbench.types import Suite
+from rewardbench.leaderboard.submissions.similarity import rank_correlation
 
 FEWEST_PAIRS = 100
 """Minimum number of pairs of items with the same responses."""
@@ -20,35 +17,41 @@ LEAST_CONSISTENT = 0.25
 """Minimum correlation of the means of such items. Models, also untrained ones, have at least 0.5."""
 
 
-def consistency(target: Profile, suite: Suite) -> float | None:
+def consistency(target: Profile) -> float | None:
     """Return the correlation of the mean scores of items that share their responses; None if it cannot be computed.
 
     Args:
         target: the result.
-        suite: its suite, with texts.
     """
-    if not target.layout.items:
+    layout = target.layout
+    if not layout.items:
         return None
-    pairs = np.array(list(_pairs_of(target.layout, suite)), dtype=int).reshape(-1, 2)
-    means = np.add.reduceat(target.normal_scores, target.layout.starts) / np.bincount(target.layout.item_of)
-    first, second = means[pairs[:, 0]], means[pairs[:, 1]]
+    pairs = np.unique(layout.item_of[layout.repeated_responses], axis=0)
+    first, second = _means(target.normal_scores, layout)[pairs].T
     spread = target.normal_scores.std()
     if len(pairs) < FEWEST_PAIRS or min(first.std(), second.std()) <= 0.05 * spread:
         return None  # pairwise models score the completions of an item against each other
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _pairs_of(layout: ScoreLayout, suite: Suite) -> Iterator[tuple[int, int]]:
-    """Yield the indices of two items of each group of items with the same responses."""
-    texts: dict[str, tuple[str, frozenset[str]]] = {}
-    for item in suite.items:
-        responses = frozenset(str(completion[-1]["content"]) for completion in item.completions if completion)
-        texts[item.id] = (item.group, responses)
-    groups: dict[tuple[str, frozenset[str]], list[int]] = defaultdict(list)
-    for n, item in enumerate(layout.items):
-        group, responses = texts.get(item.id, ("", frozenset()))
-        if group and len(responses) > 1:
-            groups[group, responses].append(n)
-    for members in groups.values():
-        if len(members) > 1:
-            yield members[0], members[1]
+def text_correlation(values: np.ndarray, layout: ScoreLayout) -> float | None:
+    """Return the rank correlation of what the same response to two prompts has beyond the mean of its item.
+
+    That of noise is about 0. It is None if few items share their responses.
+
+    Args:
+        values: of each completion: [completions]; NaN if unknown.
+        layout: their order.
+    """
+    centred = values - _means(values, layout)[layout.item_of]
+    pairs = centred[layout.repeated_responses]
+    pairs = pairs[np.isfinite(pairs).all(1)]
+    if len(pairs) < 2 * FEWEST_PAIRS:
+        return None
+    return rank_correlation(pairs[:, 0], pairs[:, 1])
+
+
+def _means(values: np.ndarray, layout: ScoreLayout) -> np.ndarray:
+    """Return the mean of the values of each item: [items]."""
+    means: np.ndarray = np.add.reduceat(values, layout.starts) / np.bincount(layout.item_of)
+    return means

@@ -16,6 +16,7 @@ from rewardbench.leaderboard.submissions.similarity import (
     MOST_DIFFERING,
     MOST_LOST,
     TYPICAL,
+    UNSIGNED,
     DecisionComparison,
     Difficulty,
     Resemblance,
@@ -179,7 +180,7 @@ def is_corrected(resemblance: Resemblance) -> bool:
     if not is_gain(decisions.gained, decisions.lost):
         return False
     is_subset = decisions.lost_share <= MOST_LOST and decisions.gained_rank >= LEAST_RANK
-    return is_subset or resemblance.unsigned >= ALIKE
+    return is_subset or resemblance.unsigned >= UNSIGNED
 
 
 def is_gain(gained: int, lost: int) -> bool:
@@ -200,7 +201,7 @@ def _find_any_mixture(target: Profile, others: Sequence[Profile], difficulty: Di
     if mixture:
         names = tuple(name for name, _ in mixture.shares)
         sentence = f"its scores are a mixture of {_describe_shares(mixture.shares)} plus noise "
-        sentence += f"(residual {100 * mixture.residual:.1f}% of the spread)"
+        sentence += f"(typical correlation {mixture.typical:.5f})"
         return Likeness(names, sentence, tuple(share for _, share in mixture.shares))
     vote = find_vote(target, others, difficulty)
     if vote:

@@ -1,19 +1,21 @@
 """Find mixtures of stored models: weighted sums of their scores, votes, and other models in other sections.
 
-A mixture is searched for by adding, one at a time, the stored model that explains the most of what the others leave
-unexplained, with non-negative weights.
+Non-negative weights of all stored models are fitted to a result. The sum of a mixture leaves nothing unexplained, or
+noise that depends on no text. Honest models leave something of their own, which is the same wherever a response is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import isotonic_regression, nnls
 from scipy.special import ndtr
 
 from rewardbench.leaderboard.profiles import Profile, ScoreLayout, contrasts, normal_scores
+from rewardbench.leaderboard.submissions.consistency import text_correlation
 from rewardbench.leaderboard.submissions.similarity import (
     ALIKE,
     MOST_DIFFERING,
@@ -25,10 +27,14 @@ from rewardbench.leaderboard.submissions.similarity import (
     typical_correlation,
 )
 
-MOST_RESIDUAL = 0.09
-"""Maximum residual of a mixture: root mean square, as a share of the standard deviation of the contrasts."""
-WORTH_REFINING = 0.4
-"""Maximum residual at which an increasing function of the scores is fitted too."""
+EXPLAINED = 0.9975
+"""Minimum typical correlation of a result and a sum that explains it. Honest models have up to .9967."""
+EXPLAINED_BUT_NOISE = 0.985
+"""The same if what the sum does not explain is noise. Noise of 10% of the spread of the margins leaves about .995."""
+MOST_TEXT = 0.3
+"""Maximum correlation of noise in the same responses to two prompts. That of what honest models add is at least .45."""
+WORTH_REFINING = 0.95
+"""Minimum typical correlation at which an increasing function of the scores is fitted too."""
 LEAST_SHARE = 0.05
 """Minimum share of a model that is named as a component of a mixture."""
 FEWEST_MIXED = 300
@@ -39,28 +45,58 @@ LEAST_KNOWN = 0.9
 """Minimum share of the contrasts of a component that are known."""
 LEAST_DISTINCT_SCORES = 0.1
 """Minimum share of distinct scores of a result that a mixture is fitted to."""
-WORSE = 1.1
-"""Factor by which the residual may increase from one of these fits to the next."""
-MOST_REFINED = 12
+MOST_REFINED = 40
 """Maximum number of times that an increasing function and the weights are fitted in turn."""
-MOST_COMPONENTS = 8
-LEAST_GAIN = 1e-4
-"""Minimum share of the variance that a further component must explain."""
+ALL_FORMS_EVERY = 5
+"""Number of these fits of which one has all forms, the others only those with a weight."""
 LEAST_COVERED = 0.5
 """Minimum share of the items in sections that are copied from one model each."""
 
 
 @dataclass(frozen=True)
-class Fit:
-    """Non-negative weights of some columns."""
+class ScoreForms:
+    """Increasing functions of the scores of some models, of which a result may be a sum."""
 
-    picked: tuple[int, ...]
+    values: np.ndarray
+    """Values: [completions, forms]."""
+    contrasts: np.ndarray
+    """Contrasts, where all models are known: [contrasts, forms]."""
+    is_known: np.ndarray
+    """Whether a contrast is known for all models: [contrasts]."""
+    layout: ScoreLayout
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A weighted sum of forms that approximates scores."""
+
+    forms: ScoreForms
     weights: np.ndarray
-    """Weight of each picked column."""
-    target: np.ndarray
-    predicted: np.ndarray
-    residual: float
-    """Root mean square of the smallest residuals, as a share of the standard deviation of the target there."""
+    """Weight of each form, not negative: [forms]."""
+    goal: np.ndarray
+    """The scores: [completions]; NaN if unknown."""
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """The sum: [completions]."""
+        used = np.flatnonzero(self.weights)
+        predicted: np.ndarray = self.forms.values[:, used] @ self.weights[used]
+        return predicted
+
+    @cached_property
+    def typical(self) -> float:
+        """Typical correlation of the contrasts of the scores and of the sum."""
+        both = contrasts(np.column_stack([self.goal, self.predicted]), self.forms.layout)[self.forms.is_known]
+        return typical_correlation(both[:, 0], both[:, 1])
+
+    def is_noise_left(self) -> bool:
+        """Return True if what the sum does not explain depends on no text."""
+        correlation = text_correlation(self.goal - self.predicted, self.forms.layout)
+        return correlation is not None and correlation <= MOST_TEXT
+
+    def explains(self) -> bool:
+        """Return True if the sum leaves nothing unexplained but noise."""
+        return self.typical >= EXPLAINED or (self.typical >= EXPLAINED_BUT_NOISE and self.is_noise_left())
 
 
 @dataclass(frozen=True)
@@ -69,7 +105,8 @@ class Mixture:
 
     shares: tuple[tuple[str, float], ...]
     """Name and share of each component, the largest first."""
-    residual: float
+    typical: float
+    """Typical correlation of the contrasts with those of the sum."""
 
 
 @dataclass(frozen=True)
@@ -88,31 +125,21 @@ def find_mixture(target: Profile, others: Sequence[Profile]) -> Mixture | None:
     """
     others = [other for other in others if other.is_known.mean() > LEAST_KNOWN]
     known = np.logical_and.reduce([profile.is_known for profile in (target, *others)])
-    count = int(known.sum())
     distinct = len(np.unique(target.values[np.isfinite(target.values)]))
-    if count < FEWEST_MIXED or distinct < LEAST_DISTINCT_SCORES * len(target.values) or len(others) < 2:
+    if known.sum() < FEWEST_MIXED or distinct < LEAST_DISTINCT_SCORES * len(target.values) or len(others) < 2:
         return None
-    layout = target.layout
-    parts: list[np.ndarray] = []
-    for other in others:
-        parts += increasing_forms(other.values)
-    forms = np.column_stack(parts)
-    columns = contrasts(forms, layout)[known]
-    model_of = np.repeat(np.arange(len(others)), forms.shape[1] // len(others))
-    best: Fit | None = None
+    forms = _forms_of(others, known, target.layout)
+    fits: list[Fit] = []
     for values in (target.values, target.normal_scores, increasing_forms(target.values)[1]):
-        fit = fit_weights(contrasts(values, layout)[known], columns)
-        if fit and not explains(fit) and fit.residual < WORTH_REFINING:
-            fit = _refine(target, forms, known, fit)
-        if fit and explains(fit) and (best is None or fit.residual < best.residual):
-            best = fit
-    shares = _shares(best, model_of, [other.name for other in others]) if best else ()
-    return Mixture(shares, best.residual) if best and shares else None
-
-
-def explains(fit: Fit) -> bool:
-    """Return True if a fit leaves noise only, also for the order of the contrasts."""
-    return fit.residual <= MOST_RESIDUAL and typical_correlation(fit.target, fit.predicted) >= TYPICAL
+        fits.append(_fit(values, forms))
+    fit = max(fits, key=lambda fit: fit.typical)
+    if fit.typical >= WORTH_REFINING and not fit.explains():
+        fit = _refine(target, fit)
+    if not fit.explains():
+        return None
+    sums = (fit.weights * forms.values.std(0)).reshape(len(others), -1).sum(1)
+    shares = _shares(sums, [other.name for other in others])
+    return Mixture(shares, fit.typical) if shares else None
 
 
 def increasing_forms(values: np.ndarray) -> list[np.ndarray]:
@@ -127,79 +154,71 @@ def increasing_forms(values: np.ndarray) -> list[np.ndarray]:
     return [scaled, normal, ndtr(normal), np.exp(bent), -np.exp(-bent)]
 
 
-def _refine(target: Profile, forms: np.ndarray, known: np.ndarray, fit: Fit) -> Fit:
-    """Fit an increasing function of the scores and the weights of the models in turn.
+def _forms_of(models: Sequence[Profile], known: np.ndarray, layout: ScoreLayout) -> ScoreForms:
+    columns: list[np.ndarray] = []
+    for model in models:
+        columns += increasing_forms(model.values)
+    values = np.column_stack(columns)
+    return ScoreForms(values, contrasts(values, layout)[known], known, layout)
+
+
+def _fit(goal: np.ndarray, forms: ScoreForms, picked: np.ndarray | slice = slice(None)) -> Fit:
+    """Fit weights of forms to scores.
+
+    Args:
+        goal: the scores: [completions]; NaN if unknown.
+        forms: the forms.
+        picked: indices of the forms that may have a weight.
+    """
+    weights = np.zeros(forms.values.shape[1])
+    target = contrasts(goal, forms.layout)[forms.is_known]
+    weights[picked] = fit_weights(target, forms.contrasts[:, picked])
+    return Fit(forms, weights, goal)
+
+
+def _refine(target: Profile, fit: Fit) -> Fit:
+    """Fit an increasing function of the scores and the weights in turn; return the best fit.
 
     Args:
         target: the result.
-        forms: forms of the scores of the models: [completions, forms].
-        known: which contrasts are used: [contrasts].
-        fit: weights of the forms.
+        fit: the fit of the scores.
     """
     scored = np.flatnonzero(np.isfinite(target.values))
     order = scored[np.argsort(target.values[scored], kind="stable")]
-    columns = contrasts(forms, target.layout)[known]
-    scale = columns.std(0)
     best = fit
-    for _ in range(MOST_REFINED):
-        picked = list(fit.picked)
-        predicted = forms[:, picked] @ (fit.weights / scale[picked])
-        goal = predicted.copy()
-        goal[order] = isotonic_regression(predicted[order]).x
-        trial = fit_weights(contrasts(goal, target.layout)[known], columns)
-        if trial is None or trial.residual >= WORSE * fit.residual:
-            break
-        fit = trial
-        best = min(best, fit, key=lambda fit: fit.residual)
-        if explains(best):
+    for n in range(MOST_REFINED):
+        goal = np.full(len(target.values), np.nan)
+        goal[order] = isotonic_regression(fit.predicted[order]).x
+        has_all_forms = n % ALL_FORMS_EVERY == 0
+        fit = _fit(goal, fit.forms, slice(None) if has_all_forms else np.flatnonzero(fit.weights))
+        best = max(best, fit, key=lambda fit: fit.typical)
+        if best.explains():
             break
     return best
 
 
-def fit_weights(target: np.ndarray, columns: np.ndarray, most: int = MOST_COMPONENTS) -> Fit | None:
-    """Fit non-negative weights of a few columns to a target, three times, each time to the smallest residuals.
+def fit_weights(target: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return non-negative weights of columns that fit a target, most of whose values are unaltered: [models].
 
     Args:
         target: values: [values].
         columns: values of the models: [values, models].
-        most: maximum number of columns with a weight.
     """
     scale = columns.std(0)
     scaled = columns / np.where(scale > 0, scale, 1.0)
-    if not target.std():
-        return None
-    picked: list[int] = []
-    weights, residuals, explained = np.zeros(0), target, 0.0
-    total = float(target @ target)
-    for _ in range(most):
-        gains = scaled.T @ residuals
-        gains[picked] = -np.inf
-        gains[scale == 0] = -np.inf
-        best = int(np.argmax(gains))
-        if gains[best] <= 0:
-            break
-        trial, norm = nnls(scaled[:, [*picked, best]], target)
-        if picked and 1 - norm**2 / total - explained < LEAST_GAIN:
-            break
-        picked, weights, explained = [*picked, best], trial, 1 - norm**2 / total
-        residuals = target - scaled[:, picked] @ weights
-    if not picked:
-        return None
-    used = scaled[:, picked]
     fits = np.ones(len(target), dtype=bool)
-    for _ in range(3):
-        residuals = np.abs(target - used @ weights)
+    weights = np.zeros(columns.shape[1])
+    for _ in range(4):
+        weights, _ = nnls(scaled[fits], target[fits])
+        used = np.flatnonzero(weights)
+        residuals = np.abs(target - scaled[:, used] @ weights[used])
         fits = residuals <= np.quantile(residuals, TRIMMED)
-        weights, _ = nnls(used[fits], target[fits])
-    predicted = used @ weights
-    spread = float(target[fits].std()) or np.inf
-    residual = float(np.sqrt(np.mean((target - predicted)[fits] ** 2))) / spread
-    return Fit(tuple(picked), weights, target, predicted, residual)
+    fitted: np.ndarray = np.where(scale > 0, weights / np.where(scale > 0, scale, 1.0), 0.0)
+    return fitted
 
 
-def _shares(fit: Fit, model_of: np.ndarray, names: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """Return the names and shares of the components of a fit, the largest first, without small ones."""
-    sums = np.bincount(model_of[list(fit.picked)], fit.weights, minlength=len(names))
+def _shares(sums: np.ndarray, names: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Return the names and shares of the components of a sum, the largest first, without small ones."""
     shares = sums / (sums.sum() or 1.0)
     order = np.argsort(-shares, kind="stable")
     return tuple((names[n], float(shares[n])) for n in order if shares[n] >= LEAST_SHARE)
@@ -215,16 +234,11 @@ def find_vote(target: Profile, others: Sequence[Profile], difficulty: Difficulty
     votes = np.column_stack([other.decisions for other in others]).astype(float)
     margins = np.column_stack([_item_margins(other) for other in others])
     for columns in (votes, margins):
-        fit = fit_weights(goal, columns, most=6)
-        if fit is None:
-            continue
-        picked = columns[:, fit.picked]
-        weights = _separating_weights(goal, picked)
-        decisions = np.sign(np.round(picked @ weights, 9)).astype(np.int8)
+        weights = _separating_weights(goal, columns)
+        decisions = np.sign(np.round(columns @ weights, 9)).astype(np.int8)
         comparison = compare_decisions(target.decisions, decisions, difficulty.logits())
         if best is None or comparison.differing_share < best.comparison.differing_share:
-            scaled = replace(fit, weights=weights * picked.std(0))
-            best = Vote(_shares(scaled, np.arange(len(others)), names), comparison)
+            best = Vote(_shares(weights * columns.std(0), names), comparison)
     return best if best and best.comparison.differing_share <= MOST_DIFFERING else None
 
 

@@ -19,6 +19,8 @@ ALIKE = 0.99
 """Minimum correlation of the contrasts of two copies. Noise of 10% of the standard deviation leaves .995."""
 TYPICAL = 0.995
 """Minimum typical correlation of the contrasts of a copy of which some items were altered, and of a mixture."""
+UNSIGNED = 0.998
+"""Minimum typical correlation of the absolute contrasts of a copy whose mistakes were corrected."""
 MOST_DIFFERING = 0.1
 """Maximum share of the expected differences between the decisions of two copies (upper 95% confidence limit)."""
 MOST_LOST = 0.06
@@ -101,7 +103,7 @@ class Resemblance:
     typical: float
     """Correlation that the median difference of the contrasts corresponds to: some altered items do not change it."""
     unsigned: float
-    """Rank correlation of the absolute contrasts, which does not change if completions of an item swap their scores."""
+    """Typical correlation of the absolute contrasts: completions of an item may have swapped their scores."""
     decisions: DecisionComparison
 
 
@@ -129,7 +131,7 @@ def resemble(target: Profile, other: Profile, difficulty: Difficulty) -> Resembl
     raw = pearson(target.raw_contrasts[known], other.raw_contrasts[known])
     correlation = max(pearson(contrasts, other_contrasts), raw)
     typical = typical_correlation(contrasts, other_contrasts)
-    unsigned = rank_correlation(np.abs(contrasts), np.abs(other_contrasts))
+    unsigned = typical_correlation(np.abs(contrasts), np.abs(other_contrasts))
     decisions = compare_decisions(target.decisions, other.decisions, difficulty.logits(other))
     decisions = replace(decisions, gained_rank=_gained_rank(target, other))
     return Resemblance(correlation, typical, unsigned, decisions)
