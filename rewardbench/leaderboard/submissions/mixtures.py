@@ -30,7 +30,7 @@ from rewardbench.leaderboard.submissions.similarity import (
 EXPLAINED = 0.9975
 """Minimum typical correlation of a result and a sum that explains it. Honest models have up to .9967."""
 EXPLAINED_BUT_NOISE = 0.94
-"""The same if what the sum does not explain is noise. Noise of 30% of the spread of the margins leaves about as much."""
+"""The same if what the sum does not explain is noise. Noise of 30% of the spread of the margins leaves as much."""
 MOST_TEXT = 0.3
 """Maximum correlation of noise in the same responses to two prompts. That of what honest models add is at least .45."""
 WORTH_REFINING = 0.95

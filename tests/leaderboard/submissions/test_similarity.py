@@ -147,8 +147,8 @@ def test_a_sum_plus_something_that_depends_on_the_text_is_another_model(board):
             texts.setdefault(str(completion[-1]["content"]), len(texts))
     text_of = [texts[str(completion[-1]["content"])] for item in LAYOUT.items for completion in item.completions]
     chance = np.random.default_rng(0)
-    own, noise = chance.standard_normal(len(texts))[text_of], chance.standard_normal(len(text_of))
-    for addition, is_flagged in ((own, False), (noise, True)):
+    from_text, noise = chance.standard_normal(len(texts))[text_of], chance.standard_normal(len(text_of))
+    for addition, is_flagged in ((from_text, False), (noise, True)):
         values = first / first.std() + second / second.std() + 0.15 * addition
         assert bool(sources(board, Profile("org/model", LAYOUT, values))) == is_flagged
 
