@@ -50,9 +50,9 @@ def _draw_sums(sizes: np.ndarray, counts: np.ndarray, draws: int, seed: int) -> 
     words = _draw_words(seed, 1 << int(lengths.sum() - 1).bit_length(), draws)
     start = 0
     for size, count, length in zip(sizes.tolist(), counts.tolist(), lengths.tolist(), strict=True):
-        ones = _ones()[words[start] >> (length * WORD - count)].astype(np.float64)
+        ones = _count_ones(words[start] >> (length * WORD - count)).astype(np.uint16)
         for full in words[start + 1 : start + length]:
-            ones += _ones()[full]
+            ones += _count_ones(full)
         sums += 2.0 * size * ones
         start += length
     return sums
@@ -64,8 +64,14 @@ def _draw_words(seed: int, words: int, draws: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 2**WORD, (words, draws), dtype=np.uint16)
 
 
+def _count_ones(words: np.ndarray) -> np.ndarray:
+    """Return the number of bits that are 1 in each of some words."""
+    ones: np.ndarray = np.bitwise_count(words) if hasattr(np, "bitwise_count") else _ones_in_words()[words]  # numpy 1
+    return ones
+
+
 @cache
-def _ones() -> np.ndarray:
+def _ones_in_words() -> np.ndarray:
     """Return the number of bits that are 1 in each word."""
     bits = np.unpackbits(np.arange(2**WORD, dtype=np.uint16).view(np.uint8)).reshape(-1, WORD)
     ones: np.ndarray = bits.sum(axis=1, dtype=np.uint8)
