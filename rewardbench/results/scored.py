@@ -48,7 +48,7 @@ class ModelScores:
     model: str
     suite: Suite
     """The items, with the texts that the file contains."""
-    items: tuple[ItemScores, ...]
+    items: Sequence[ItemScores]
     """Scores of each item of the suite."""
     path: Path
     fingerprint: str = ""
@@ -151,7 +151,7 @@ def _parse_rows(
                 step_scores=step_scores,
             )
         )
-    return describe_scores(path, summary, _to_suite(summary, items), item_scores)
+    return describe_scores(path, summary, _to_suite(summary, items), tuple(item_scores))
 
 
 def describe_scores(path: Path, summary: JsonObject, suite: Suite, item_scores: Sequence[ItemScores]) -> ModelScores:
@@ -161,7 +161,7 @@ def describe_scores(path: Path, summary: JsonObject, suite: Suite, item_scores: 
     return ModelScores(
         model=str(summary.get("model") or path.stem.removesuffix("_outputs")),
         suite=suite,
-        items=tuple(item_scores),
+        items=item_scores,
         path=path,
         fingerprint=fingerprint if isinstance(fingerprint, str) else "",
         chat_template=template if isinstance(template := summary.get("chat_template"), str) else None,

@@ -1,10 +1,14 @@
-"""Read the scores of many results of one suite, without an object for each value of their tables."""
+"""Read the scores of many results of one suite, without an object for each item of their tables."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
+import pyarrow as pa
 
 from rewardbench import results
 from rewardbench.results.read import read_columns
@@ -13,6 +17,66 @@ from rewardbench.results.types import read_order_inconsistency, read_position_bi
 from rewardbench.types import ItemScores, Suite
 
 REQUIRED, OPTIONAL = ("id", "num_correct", "scores", "reason", "truncated"), ("order_inconsistency", "position_bias")
+
+
+class TableScores(Sequence[ItemScores]):
+    """The scores of the items of a suite in a table, whose rows become objects when they are used.
+
+    Args:
+        table: a row per item, with the columns that `ScoresReader` reads.
+        place_of: index of each item by its id.
+        ends: number of completions up to each item, and with it.
+    """
+
+    def __init__(self, table: pa.Table, place_of: Mapping[str, int], ends: Sequence[int]) -> None:
+        self._place_of, self._ends = place_of, ends
+        self._ids = list(place_of)
+        self._values = table["scores"].combine_chunks().values.to_numpy(zero_copy_only=False).tolist()
+        self._reasons, self._truncated = table["reason"].to_pylist(), table["truncated"].to_pylist()
+        optional = table.select([name for name in OPTIONAL if name in table.column_names])
+        self._others: list[dict[str, Any]] | None = optional.to_pylist() if optional.num_columns else None
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, place: int) -> ItemScores: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[ItemScores, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> ItemScores | tuple[ItemScores, ...]:
+        return self._all[place]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._all == tuple(other)
+
+    def of(self, id: str) -> ItemScores:
+        """Return the scores of an item."""
+        return self._make(self._place_of[id])
+
+    @cached_property
+    def _all(self) -> tuple[ItemScores, ...]:
+        return tuple(map(self._make, range(len(self))))
+
+    def _make(self, place: int) -> ItemScores:
+        scores = tuple(self._values[self._ends[place - 1] if place else 0 : self._ends[place]])
+        others: Mapping[str, Any] = self._others[place] if self._others else {}
+        return ItemScores(
+            self._ids[place],
+            scores,
+            self._reasons[place],
+            bool(self._truncated[place]),
+            order_inconsistency=read_order_inconsistency(others),
+            position_bias=read_position_bias(others),
+        )
+
+
+def scores_by_id(scored: ModelScores) -> Callable[[str], ItemScores]:
+    """Return a function that returns the scores of an item by its id."""
+    if isinstance(scored.items, TableScores):
+        return scored.items.of
+    return {item_scores.id: item_scores for item_scores in scored.items}.__getitem__
 
 
 class ScoresReader:
@@ -24,7 +88,7 @@ class ScoresReader:
 
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
-        self._ids = [item.id for item in suite.items]
+        self._place_of = {item.id: place for place, item in enumerate(suite.items)}
         self._num_correct = [item.num_correct for item in suite.items]
         self._lengths = np.array([len(item.completions) for item in suite.items])
         self._ends = np.cumsum(self._lengths).tolist()
@@ -43,26 +107,11 @@ class ScoresReader:
         """
         summary = results.read_summary(path)
         table = read_columns(path, summary, (*REQUIRED, *OPTIONAL))
-        if table is None or not set(REQUIRED) <= set(table.column_names) or table["id"].to_pylist() != self._ids:
+        if table is None or not set(REQUIRED) <= set(table.column_names):
             return None
-        scores = table["scores"].combine_chunks()
-        is_same = np.array_equal(np.diff(scores.offsets.to_numpy()), self._lengths)
+        lengths = np.diff(table["scores"].combine_chunks().offsets.to_numpy())
+        is_same = table["id"].to_pylist() == list(self._place_of) and np.array_equal(lengths, self._lengths)
         if not is_same or table["num_correct"].to_pylist() != self._num_correct:
             return None
-        values = scores.values.to_numpy(zero_copy_only=False).tolist()
-        reasons, truncated = table["reason"].to_pylist(), table["truncated"].to_pylist()
-        optional = table.select([name for name in OPTIONAL if name in table.column_names])
-        others = optional.to_pylist() if optional.num_columns else None
-        item_scores: list[ItemScores] = []
-        start = 0
-        for place, (id, end) in enumerate(zip(self._ids, self._ends, strict=True)):
-            order, bias = None, None
-            if others:
-                order, bias = read_order_inconsistency(others[place]), read_position_bias(others[place])
-            scores_of_item, reason, is_cut = tuple(values[start:end]), reasons[place], bool(truncated[place])
-            item_scores.append(
-                ItemScores(id, scores_of_item, reason, is_cut, order_inconsistency=order, position_bias=bias)
-            )
-            start = end
         with results.translate_parse_errors(path):
-            return describe_scores(path, summary, self.suite, item_scores)
+            return describe_scores(path, summary, self.suite, TableScores(table, self._place_of, self._ends))

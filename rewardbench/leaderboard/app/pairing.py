@@ -19,6 +19,7 @@ from rewardbench.leaderboard.app.credits import CreditArrays
 from rewardbench.metrics import SuiteMeans, grade, margin_by_rule, measure, rule_of
 from rewardbench.metrics.means import Measurement, MetricMeans, Stratum
 from rewardbench.results.scored import ModelScores
+from rewardbench.results.suite_scores import scores_by_id
 from rewardbench.types import Item, ItemScores, Metric
 
 TOLERANCE = 1e-9
@@ -114,15 +115,14 @@ class SharedMeans:
     ) -> list[Flip]:
         """List the items with different credit under two models, as `comparison.compare.find_flips` does."""
         credits, other_credits = first_credits.by_item[self._order], second_credits.by_item[self._order]
-        scores = {item_scores.id: item_scores for item_scores in first.items}
-        other_scores = {item_scores.id: item_scores for item_scores in second.items}
+        scores_of, other_scores_of = scores_by_id(first), scores_by_id(second)
         flips: list[Flip] = []
         for place in np.flatnonzero(credits != other_credits).tolist():
             item = self.items[place]
             rule, other_rule = rule_of(first.suite, item.subset), rule_of(second.suite, item.subset)
             margins = (
-                margin_by_rule(item, scores[item.id], rule),
-                margin_by_rule(item, other_scores[item.id], other_rule),
+                margin_by_rule(item, scores_of(item.id), rule),
+                margin_by_rule(item, other_scores_of(item.id), other_rule),
             )
             better: Literal["first", "second"] = "first" if credits[place] > other_credits[place] else "second"
             flips.append(Flip(item, rule.section, better, margins))
