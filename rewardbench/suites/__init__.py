@@ -19,7 +19,7 @@ from rewardbench.suites.lazy import LazySequence
 from rewardbench.suites.registry import SUITES, SuiteSpec, find_spec, list_suites
 from rewardbench.suites.rows import content_hash, read_table
 from rewardbench.suites.sample import stratify
-from rewardbench.suites.sources import Source, read_embedded, read_hub, read_source, reject_slice
+from rewardbench.suites.sources import Source, read_embedded, read_hub, read_source, read_version, reject_slice
 from rewardbench.suites.stdin import STDIN
 from rewardbench.suites.stream import stream_texts
 from rewardbench.suites.yaml_suite import check_columns, check_names, hash_rules, is_suite_file, read_suite_file
@@ -186,6 +186,11 @@ def load_known(name: str, may_build: bool = True) -> Suite:
 def load_embedded(name: str) -> Suite:
     """Load a suite that is part of an installed package; cached."""
     return load_suite(name)
+
+
+def embedded_version(spec: SuiteSpec) -> str:
+    """Return the version of a suite that is part of an installed package, without loading it."""
+    return read_version(suite_folder(spec))
 
 
 def _display_name(dataset: str) -> str:

@@ -167,14 +167,19 @@ def read_hub(dataset: str, splits: Sequence[str], revision: str | None, config: 
 
 def read_embedded(folder: Path, stems: Sequence[str]) -> Source:
     """Read the files of an embedded suite in order, each as a split, and its VERSION."""
-    try:
-        version = (folder / "VERSION").read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise InputError(f"The embedded suite in {folder} is incomplete: {error}.") from error
+    version = read_version(folder)
     rows: list[tuple[str, DataRow]] = []
     for stem in stems:
         rows += [(stem, row) for row in read_file(folder / f"{stem}.jsonl")]
     return Source(rows, str(folder), version=version)
+
+
+def read_version(folder: Path) -> str:
+    """Return the version of an embedded suite, with which its revision begins."""
+    try:
+        return (folder / "VERSION").read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InputError(f"The embedded suite in {folder} is incomplete: {error}.") from error
 
 
 def _read_splits(folder: Path, splits: Sequence[str], config: str | None, where: str) -> Source:

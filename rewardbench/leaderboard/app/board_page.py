@@ -21,7 +21,7 @@ from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.app.markup import address, macros_of, render
 from rewardbench.leaderboard.app.scales import Scale, choose_scale, scales_of
 from rewardbench.leaderboard.types import Board, LeaderboardRow
-from rewardbench.suites import load_embedded
+from rewardbench.suites import embedded_version
 from rewardbench.suites.registry import find_spec
 
 FIRST = 100
@@ -258,7 +258,7 @@ def split_by_revision(
     spec = find_spec(suite)
     if spec is None or not spec.embedded:
         return rows, ()
-    version = load_embedded(spec.name).revision.partition("+")[0]
+    version = embedded_version(spec)
     current: list[LeaderboardRow] = []
     earlier: list[LeaderboardRow] = []
     for row in rows:

@@ -64,6 +64,8 @@ class Library:
         self._hashed: tuple[Board | None, int] = (None, 0)
         self.progress: tuple[int, int] | None = (0, 0)
         """Results that `open` has read, and their number; None when the rows are complete."""
+        self.requested_at = 0.0
+        """Time by the monotonic clock at which a page was last requested."""
         self._refreshed_at = time.monotonic()
         self._refreshing = threading.Lock()
         self.scored = lru_cache(maxsize=64)(self._scored)

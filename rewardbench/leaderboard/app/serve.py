@@ -63,7 +63,7 @@ LONGEST_QUERY = 2_000
 LARGEST_PAGE = 960_000
 """Maximum size of a page in bytes, without its frame."""
 PAUSE = 0.2
-"""Seconds between pages that are built in advance, in which visitors have the processor."""
+"""Seconds without a request after which a page is built in advance: visitors have the processor first."""
 TOO_LARGE = "This page is too large to be shown: narrow it by a subset or a search."
 
 
@@ -81,6 +81,7 @@ def view(library: Library, search: str, checks: UploadChecks | None = None, visi
         checks: checks and submits uploads; by default without sign-in.
         visitor: who is signed in.
     """
+    library.requested_at = time.monotonic()
     query = read_query(search)
     board = library.rows()
     suite = query.get("suite", "")
@@ -127,15 +128,22 @@ def _build_board(library: Library, suite: str, query: Mapping[str, str]) -> Page
 
 
 def prepare(library: Library) -> None:
-    """Build pages before a visitor asks for them, those of the first suite first: what others share is then at hand."""
+    """Build pages before a visitor asks for them, and while none does: what others share is then at hand.
+
+    The overview comes first, for which all suites are loaded, then the pages of the first suite.
+    """
     first = board_page.first_suite(library.rows())
-    view(library, address(view="suites"))
+    addresses = [address(view="suites")]
     for suite in sorted(library.rows().suites, key=lambda suite: suite != first):
         keys = [row.key for row in library.of(suite) if row.ids][:2]
-        for query in ({"view": "board"}, {"view": "compare", "m": keys}, {"view": "board", "subsets": 1}):
-            view(library, address(suite=suite, **query))
+        addresses.append(address(suite=suite, view="compare", m=keys))
+        addresses.append(address(suite=suite, view="board"))
+        addresses.append(address(suite=suite, view="board", subsets=1))
+        addresses.append(address(suite=suite, view="items"))
+    for search in addresses:
+        view(library, search)
+        while time.monotonic() - library.requested_at < PAUSE:
             time.sleep(PAUSE)
-        view(library, address(view="items", suite=suite))
 
 
 def _first(checks: UploadChecks, search: str) -> str:
