@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+import math
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ from starlette.testclient import TestClient
 
 from rewardbench.leaderboard.app import serve as app
 from rewardbench.leaderboard.app.first import WAITING, FirstPaint, StartingApp
+from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.quick import import_gradio
 
 PAGE = "<html><body class='x'>its own page</body></html>"
@@ -91,6 +93,20 @@ def test_importing_gradio_restores_the_interpreter_state():
     assert import_gradio().Blocks
     assert inspect.getfile is getfile
     assert gc.isenabled()
+
+
+def test_pages_are_built_in_advance_while_no_visitor_waits(demo, monkeypatch):
+    library, built = Library(str(demo)), []
+    monkeypatch.setattr(app, "PAUSE", 0.01)
+    monkeypatch.setattr(app, "view", lambda library, search: built.append(search))
+    library.requested_at = math.inf
+    thread = threading.Thread(target=app.prepare, args=(library,))
+    thread.start()
+    thread.join(0.3)
+    assert built == ["?view=suites"]
+    library.requested_at = 0.0
+    thread.join(20)
+    assert len(built) == 1 + 4 * len(library.rows().suites)
 
 
 def test_startup_error_ends_the_leaderboard(demo, monkeypatch):
