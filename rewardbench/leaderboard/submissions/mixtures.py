@@ -209,7 +209,10 @@ def fit_weights(target: np.ndarray, columns: np.ndarray) -> np.ndarray:
     fits = np.ones(len(target), dtype=bool)
     weights = np.zeros(columns.shape[1])
     for _ in range(4):
-        weights, _ = nnls(scaled[fits], target[fits])
+        try:
+            weights, _ = nnls(scaled[fits], target[fits])
+        except RuntimeError:  # rounding can keep it from converging
+            break
         used = np.flatnonzero(weights)
         residuals = np.abs(target - scaled[:, used] @ weights[used])
         fits = residuals <= np.quantile(residuals, TRIMMED)

@@ -7,6 +7,7 @@ import pytest
 from repository import ROOT
 
 from rewardbench.leaderboard.profiles import Profile, layout_of, profile_of
+from rewardbench.leaderboard.submissions import mixtures
 from rewardbench.leaderboard.submissions.consistency import LEAST_CONSISTENT, consistency
 from rewardbench.leaderboard.submissions.copies import likenesses_of
 from rewardbench.leaderboard.submissions.mixtures import find_mixture
@@ -137,6 +138,15 @@ def test_mixture_names_its_components(board):
     mixture = find_mixture(Profile("forger/forged", LAYOUT, values), list(board.profiles.values()))
     assert [name for name, _ in mixture.shares] == [first.name, second.name]
     assert mixture.shares[0][1] == pytest.approx(0.75, abs=0.02)
+
+
+def test_a_fit_that_does_not_converge_is_no_mixture(board, monkeypatch):
+    def nnls(*arguments):
+        raise RuntimeError("Maximum number of iterations reached.")
+
+    monkeypatch.setattr(mixtures, "nnls", nnls)
+    models = list(board.profiles.values())
+    assert find_mixture(models[0], models[1:]) is None
 
 
 def test_a_sum_plus_something_that_depends_on_the_text_is_another_model(board):
