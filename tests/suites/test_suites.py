@@ -9,7 +9,8 @@ from repository import SHARED
 
 from rewardbench.errors import InputError
 from rewardbench.paths import data_dir
-from rewardbench.suites import list_suites, load_known, load_suite
+from rewardbench.suites import embedded_version, list_suites, load_embedded, load_known, load_suite
+from rewardbench.suites.registry import find_spec
 from rewardbench.types import Rule
 
 REAL = SHARED / "real"
@@ -130,6 +131,11 @@ def test_embedded_core_consists_of_mirrors():
         assert first.completions == second.completions[::-1], name
         assert first.subset == second.subset, name
         assert first.completions[0] != first.completions[1], name
+
+
+@pytest.mark.parametrize("name", ["core", "core-style"])
+def test_the_version_of_an_embedded_suite_is_that_of_its_revision(name):
+    assert embedded_version(find_spec(name)) == load_embedded(name).revision.partition("+")[0]
 
 
 def test_each_subset_of_embedded_core_is_in_one_file():
