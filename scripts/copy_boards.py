@@ -18,7 +18,6 @@ from rewardbench.leaderboard.submissions.nearest import nearest_models
 from rewardbench.leaderboard.submissions.similarity import Difficulty
 from rewardbench.results.scored import read_scored
 from rewardbench.store.local import LocalStore
-from rewardbench.types import Suite
 
 DEMO = Path(__file__).resolve().parent.parent / "leaderboard" / "demo"
 
@@ -27,13 +26,12 @@ class Board:
     """The honest models as rows of a store.
 
     Args:
-        suite: core.
-        layout: order of its completions.
+        layout: order of the completions of core.
         profiles: the models.
     """
 
-    def __init__(self, suite: Suite, layout: ScoreLayout, profiles: Sequence[Profile]) -> None:
-        self.suite, self.layout = suite, layout
+    def __init__(self, layout: ScoreLayout, profiles: Sequence[Profile]) -> None:
+        self.layout = layout
         self.profiles = {profile.name: profile for profile in profiles}
         self.table = SketchTable(list(self.profiles), [sketch_of(profile) for profile in profiles], layout)
         self.difficulty = Difficulty(self.table.right_counts, len(self.table.keys))

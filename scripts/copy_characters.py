@@ -6,22 +6,35 @@ They need no pretrained encoder and take less than a minute.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 import torch
-from copy_models import MlpRecipe, ScoreFolder, fit_linear, rounded, score_features, train_mlp, training_pairs
+from copy_heads import (
+    MlpRecipe,
+    fit_linear,
+    logistic_loss,
+    responses_of,
+    score_features,
+    train_epoch,
+    train_mlp,
+    training_pairs,
+)
+from copy_models import ScoreFolder, rounded
 
 from rewardbench.types import Item
 
 STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 """Inverse strengths of the regularisation of the linear models."""
-LOSSES = {
-    "hinge": lambda margins: torch.relu(1 - margins).mean(),
-    "ipo": lambda margins: (margins - 1).square().mean(),
-    "logistic": lambda margins: -torch.nn.functional.logsigmoid(margins).mean(),
+Loss = Callable[[torch.Tensor], torch.Tensor]
+VARIANTS: dict[str, tuple[type[torch.nn.Module], Loss]] = {
+    "hinge": (torch.nn.ReLU, lambda margins: torch.relu(1 - margins).mean()),
+    "ipo": (torch.nn.ReLU, lambda margins: (margins - 1).square().mean()),
+    "logistic": (torch.nn.Tanh, logistic_loss),
 }
+"""Activations and losses of MLPs with dropout."""
 LAST = "chars/forest-seed2"
 """The model that is trained last."""
 
@@ -38,28 +51,17 @@ def make_character_models(items: Sequence[Item], folder: ScoreFolder) -> None:
     from sklearn.decomposition import TruncatedSVD
 
     sparse = _characters(items)
-    for strength in STRENGTHS:
-        for seed in range(2):
-            for share in (40, 80):
-                scores = fit_linear(sparse, items, strength, seed, share / 100)
-                folder.save(f"chars/linear-seed{seed}-share{share}-c{strength:g}", scores)
+    for strength, seed, share in product(STRENGTHS, range(2), (40, 80)):
+        scores = fit_linear(sparse, items, strength, seed, share / 100)
+        folder.save(f"chars/linear-seed{seed}-share{share}-c{strength:g}", scores)
     dense = TruncatedSVD(200, random_state=1).fit_transform(sparse)
     dense = (dense - dense.mean(0)) / (dense.std(0) + 1e-6)
-    for width in (16, 64, 256):
-        for seed in range(3):
-            for share in (30, 60, 80):
-                _save_mlp(
-                    f"chars/mlp{width}-seed{seed}-share{share}",
-                    dense,
-                    items,
-                    MlpRecipe(seed, share / 100, width),
-                    folder,
-                )
-    for loss in LOSSES:
-        for seed in range(3):
-            for share in (40, 80):
-                name = f"chars/{loss}-seed{seed}-share{share}"
-                folder.save(name, score_features(_train_other(dense, items, loss, seed, share / 100), dense))
+    for width, seed, share in product((16, 64, 256), range(3), (30, 60, 80)):
+        recipe = MlpRecipe(seed, share / 100, width)
+        _save_mlp(f"chars/mlp{width}-seed{seed}-share{share}", dense, items, recipe, folder)
+    for variant, seed, share in product(VARIANTS, range(3), (40, 80)):
+        head = _train_variant(dense, items, variant, seed, share / 100)
+        folder.save(f"chars/{variant}-seed{seed}-share{share}", score_features(head, dense))
     _save_trees(dense[:, :40], items, folder)
     print("trained=chars", flush=True)
 
@@ -71,12 +73,9 @@ def _characters(items: Sequence[Item]) -> Any:
 
     texts: list[str] = []
     shared: list[str] = []
-    for item in items:
-        words = set(" ".join(str(turn["content"]) for turn in item.prompt).lower().split())
-        for completion in item.completions:
-            text = str(completion[-1]["content"])
-            texts.append(text)
-            shared.append(" ".join(word for word in text.lower().split() if word in words))
+    for text, words in responses_of(items):
+        texts.append(text)
+        shared.append(" ".join(words))
     parts = []
     for size, lengths, column in ((2**14, (2, 4), texts), (2**13, (3, 5), shared)):
         counter = HashingVectorizer(n_features=size, analyzer="char_wb", ngram_range=lengths, alternate_sign=False)
@@ -95,31 +94,29 @@ def _save_mlp(run: str, features: np.ndarray, items: Sequence[Item], recipe: Mlp
                 folder.save(f"{run}-int{bits}", score_features(head, features))
 
 
-def _train_other(
-    features: np.ndarray, items: Sequence[Item], loss: str, seed: int, share: float
+def _train_variant(
+    features: np.ndarray, items: Sequence[Item], variant: str, seed: int, share: float
 ) -> torch.nn.Sequential:
-    """Train an MLP with dropout and another loss or activation, on data of its own.
+    """Train an MLP with dropout, on data of its own.
 
     Args:
         features: features of the completions: [completions, width].
         items: items of core.
-        loss: name of the loss.
+        variant: name of its activation and loss.
         seed: seed of the data, the weights and the order.
         share: share of the groups of core that it is trained on.
     """
     torch.manual_seed(seed)
+    activation, loss_of = VARIANTS[variant]
     right, wrong = training_pairs(items, seed, share)
     values, chance = torch.tensor(features, dtype=torch.float32), np.random.default_rng(seed)
-    activation = torch.nn.Tanh() if loss == "logistic" else torch.nn.ReLU()
-    layers = [torch.nn.Linear(values.shape[1], 96), activation, torch.nn.Dropout(0.3), torch.nn.Linear(96, 1)]
+    layers = [torch.nn.Linear(values.shape[1], 96), activation(), torch.nn.Dropout(0.3), torch.nn.Linear(96, 1)]
     head = torch.nn.Sequential(*layers).train()
     optimizer = torch.optim.AdamW(head.parameters(), lr=2e-3, weight_decay=0.01)
     for _ in range(8):
-        for picked in np.array_split(chance.permutation(len(right)), max(1, len(right) // 32)):
-            value = LOSSES[loss](head(values[right[picked]]) - head(values[wrong[picked]]))
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
+        batches = np.array_split(chance.permutation(len(right)), max(1, len(right) // 32))
+        pairs = ((values[right[picked]], values[wrong[picked]]) for picked in batches)
+        train_epoch(head, optimizer, pairs, loss_of)
     return head.eval()
 
 

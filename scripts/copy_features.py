@@ -13,17 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from copy_models import (
-    Completion,
-    MlpRecipe,
-    ScoreFolder,
-    fit_linear,
-    make_mlp,
-    rounded,
-    score_features,
-    train_mlp,
-    training_pairs,
-)
+from copy_heads import MlpRecipe, fit_linear, make_mlp, score_features, train_mlp, training_pairs
+from copy_models import Completion, ScoreFolder, rounded
 from transformers import AutoModel, AutoTokenizer
 
 from rewardbench.types import Item

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from copy_heads import MlpRecipe, fit_linear, responses_of, score_features, train_mlp
 from tiny_pink import draw_pink_mirrors, full_mirror, tokenizer_texts
 from tiny_templates import ENGLISH, draw_mirrors
 from tiny_training import (
@@ -279,12 +280,9 @@ def _word_models(items: Sequence[Item], folder: ScoreFolder) -> None:
 
     vectorizer = HashingVectorizer(n_features=2**14, ngram_range=(1, 2), alternate_sign=False)
     texts, shared = [], []
-    for item in items:
-        words = set(" ".join(str(turn["content"]) for turn in item.prompt).lower().split())
-        for completion in item.completions:
-            text = str(completion[-1]["content"])
-            texts.append(text)
-            shared.append(" ".join(f"both_{word}" for word in text.lower().split() if word in words))
+    for text, words in responses_of(items):
+        texts.append(text)
+        shared.append(" ".join(f"both_{word}" for word in words))
     features = hstack([vectorizer.transform(texts), vectorizer.transform(shared)]).tocsr()
     for strength in (0.1, 1.0, 10.0):
         for seed in range(SEEDS):
@@ -297,82 +295,3 @@ def _word_models(items: Sequence[Item], folder: ScoreFolder) -> None:
         for share in (50, 90):
             for suffix, head in train_mlp(reduced, items, MlpRecipe(seed, share / 100)):
                 folder.save(f"words/mlp-seed{seed}-share{share}{suffix}", score_features(head, reduced))
-
-
-def training_pairs(items: Sequence[Item], seed: int, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of right and wrong completions of a random part of the groups."""
-    rng = random.Random(seed)
-    groups = sorted({item.group for item in items})
-    chosen = set(rng.sample(groups, round(share * len(groups))))
-    right, wrong, first = [], [], 0
-    for item in items:
-        if item.group in chosen:
-            for n in range(item.num_correct, len(item.completions)):
-                right.append(first)
-                wrong.append(first + n)
-        first += len(item.completions)
-    return np.array(right), np.array(wrong)
-
-
-def fit_linear(features: Any, items: Sequence[Item], strength: float, seed: int, share: float) -> np.ndarray:
-    """Fit a linear reward (Bradley and Terry) by logistic regression; return the score of each completion."""
-    from sklearn.linear_model import LogisticRegression
-
-    right, wrong = training_pairs(items, seed, share)
-    signs = np.tile([1, -1], len(right) // 2 + 1)[: len(right)]
-    differences = features[right] - features[wrong]
-    signed = (
-        differences.multiply(signs[:, None]).tocsr()
-        if hasattr(differences, "multiply")
-        else differences * signs[:, None]
-    )
-    model = LogisticRegression(C=strength, fit_intercept=False, max_iter=300)
-    model.fit(signed, signs)
-    return np.asarray(features @ model.coef_[0]).ravel()
-
-
-@dataclass(frozen=True)
-class MlpRecipe:
-    """A recipe of an MLP."""
-
-    seed: int
-    share: float
-    """Share of the groups of core that it is trained on."""
-    width: int = 128
-    rate: float = 1e-3
-    epochs: int = 12
-
-
-def train_mlp(
-    features: np.ndarray, items: Sequence[Item], recipe: MlpRecipe
-) -> Iterator[tuple[str, torch.nn.Sequential]]:
-    """Train an MLP; yield it at two checkpoints and at the end, with the suffix of its name."""
-    torch.manual_seed(recipe.seed)
-    right, wrong = training_pairs(items, 0, recipe.share)  # seeds of one recipe see the same data
-    values = torch.tensor(features, dtype=torch.float32)
-    head = make_mlp(values.shape[1], recipe.width)
-    optimizer = torch.optim.AdamW(head.parameters(), lr=recipe.rate, weight_decay=0.05)
-    chance = np.random.default_rng(recipe.seed)
-    for epoch in range(1, recipe.epochs + 1):
-        order = chance.permutation(len(right))
-        for start in range(0, len(order), 64):
-            picked = order[start : start + 64]
-            margins = head(values[right[picked]]) - head(values[wrong[picked]])
-            loss = -torch.nn.functional.logsigmoid(margins).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        if epoch in (recipe.epochs // 2, 3 * recipe.epochs // 4, recipe.epochs):
-            yield "" if epoch == recipe.epochs else f"-step{epoch}", head
-
-
-def make_mlp(inputs: int, width: int) -> torch.nn.Sequential:
-    """Return an untrained MLP with one output."""
-    return torch.nn.Sequential(torch.nn.Linear(inputs, width), torch.nn.GELU(), torch.nn.Linear(width, 1))
-
-
-@torch.no_grad()
-def score_features(head: torch.nn.Module, features: np.ndarray) -> np.ndarray:
-    """Return the score of each row of features."""
-    scores: np.ndarray = head(torch.tensor(features, dtype=torch.float32))[:, 0].numpy().copy()
-    return scores

@@ -59,10 +59,7 @@ class ScoreLayout:
 
     @cached_property
     def repeated_responses(self) -> np.ndarray:
-        """Indices of the same response in two items: [responses, 2].
-
-        The two items of a mirror share all their responses, and their prompts differ in a detail.
-        """
+        """Indices of the two completions that have the same text, in the two items of a mirror: [responses, 2]."""
         indices_of: dict[tuple[str, frozenset[str]], list[dict[str, int]]] = defaultdict(list)
         for item, start in zip(self.items, self.starts, strict=True):
             indices: dict[str, int] = {}

@@ -48,9 +48,6 @@ class TableScores(Sequence[ItemScores]):
     def __getitem__(self, place: int | slice) -> ItemScores | tuple[ItemScores, ...]:
         return self._all[place]
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._all == tuple(other)
-
     def of(self, id: str) -> ItemScores:
         """Return the scores of an item."""
         return self._make(self._place_of[id])

@@ -65,14 +65,15 @@ def _draw_words(seed: int, words: int, draws: int) -> np.ndarray:
 
 
 def _count_ones(words: np.ndarray) -> np.ndarray:
-    """Return the number of bits that are 1 in each of some words."""
-    ones: np.ndarray = np.bitwise_count(words) if hasattr(np, "bitwise_count") else _ones_in_words()[words]  # numpy 1
+    """Return the number of bits that are 1 in each word."""
+    has_count = hasattr(np, "bitwise_count")  # since numpy 2
+    ones: np.ndarray = np.bitwise_count(words) if has_count else _ones_of_each_word()[words]
     return ones
 
 
 @cache
-def _ones_in_words() -> np.ndarray:
-    """Return the number of bits that are 1 in each word."""
+def _ones_of_each_word() -> np.ndarray:
+    """Return the number of bits that are 1 in each of the numbers that a word can be, in their order."""
     bits = np.unpackbits(np.arange(2**WORD, dtype=np.uint16).view(np.uint8)).reshape(-1, WORD)
     ones: np.ndarray = bits.sum(axis=1, dtype=np.uint8)
     return ones

@@ -9,6 +9,7 @@ import pytest
 
 from rewardbench import stats
 from rewardbench.stats import bootstrap, bounds, detectable, holm, items_needed, mean, paired, sign_flip
+from rewardbench.stats.signs import sampled_p_value
 
 
 def singles(first, second):
@@ -156,3 +157,10 @@ def test_difference_intervals_have_95_percent_coverage(share):
         estimate = paired(mean(second.astype(float), clusters), mean(first.astype(float), clusters))
         hits += estimate.low <= 0 <= estimate.high
     assert 0.93 <= hits / 1000 <= 0.975
+
+
+def test_signs_are_counted_alike_with_numpy_1(monkeypatch):
+    steps = np.repeat([0.3, 0.7, 1.1], 25)
+    expected = sampled_p_value(steps, 8.0, 999, 0)
+    monkeypatch.delattr(np, "bitwise_count", raising=False)
+    assert sampled_p_value(steps, 8.0, 999, 0) == expected

@@ -35,9 +35,10 @@ def consistency(target: Profile) -> float | None:
 
 
 def text_correlation(values: np.ndarray, layout: ScoreLayout) -> float | None:
-    """Return the rank correlation of what the same response to two prompts has beyond the mean of its item.
+    """Return how much values depend on the texts of the responses: about 0 for noise, up to 1.
 
-    That of noise is about 0. It is None if few items share their responses.
+    It is the rank correlation of a response's values in the two items of a mirror, after the mean of each item is
+    subtracted; None if few items share their responses.
 
     Args:
         values: of each completion: [completions]; NaN if unknown.

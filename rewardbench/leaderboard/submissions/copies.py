@@ -13,10 +13,10 @@ from rewardbench.leaderboard.submissions.similarity import (
     ALIKE,
     FEWEST,
     LEAST_RANK,
+    LEAST_UNSIGNED,
     MOST_DIFFERING,
     MOST_LOST,
     TYPICAL,
-    UNSIGNED,
     DecisionComparison,
     Difficulty,
     Resemblance,
@@ -180,7 +180,7 @@ def is_corrected(resemblance: Resemblance) -> bool:
     if not is_gain(decisions.gained, decisions.lost):
         return False
     is_subset = decisions.lost_share <= MOST_LOST and decisions.gained_rank >= LEAST_RANK
-    return is_subset or resemblance.unsigned >= UNSIGNED
+    return is_subset or resemblance.unsigned >= LEAST_UNSIGNED
 
 
 def is_gain(gained: int, lost: int) -> bool:
@@ -200,8 +200,8 @@ def _find_any_mixture(target: Profile, others: Sequence[Profile], difficulty: Di
     mixture = find_mixture(target, others)
     if mixture:
         names = tuple(name for name, _ in mixture.shares)
-        sentence = f"its scores are a mixture of {_describe_shares(mixture.shares)} plus noise "
-        sentence += f"(typical correlation {mixture.typical:.5f})"
+        sources = f"a mixture of {_describe_shares(mixture.shares)}" if len(names) > 1 else f"those of {names[0]}"
+        sentence = f"its scores are {sources} plus noise (typical correlation {mixture.typical:.5f})"
         return Likeness(names, sentence, tuple(share for _, share in mixture.shares))
     vote = find_vote(target, others, difficulty)
     if vote:

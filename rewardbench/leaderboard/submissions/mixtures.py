@@ -1,7 +1,8 @@
 """Find mixtures of stored models: weighted sums of their scores, votes, and other models in other sections.
 
-Non-negative weights of all stored models are fitted to a result. The sum of a mixture leaves nothing unexplained, or
-noise that depends on no text. Honest models leave something of their own, which is the same wherever a response is.
+Non-negative weights of the stored models are fitted to a result. The weighted sum explains a mixture up to noise, which
+depends on no text. A separately trained model has something of its own, which is about the same for a response to both
+prompts of a mirror.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from rewardbench.leaderboard.submissions.similarity import (
 
 EXPLAINED = 0.9975
 """Minimum typical correlation of a result and a sum that explains it. Honest models have up to .9967."""
-EXPLAINED_BUT_NOISE = 0.94
-"""The same if what the sum does not explain is noise. Noise of 30% of the spread of the margins leaves as much."""
-MOST_TEXT = 0.3
-"""Maximum correlation of noise in the same responses to two prompts. That of what honest models add is at least .45."""
+EXPLAINED_UP_TO_NOISE = 0.94
+"""The same if the residuals are noise. Noise of 30% of the spread of the margins leaves about as much."""
+MOST_TEXT_CORRELATION = 0.3
+"""Maximum `text_correlation` of residuals that are noise. Those of honest models have at least .45."""
 WORTH_REFINING = 0.95
 """Minimum typical correlation at which an increasing function of the scores is fitted too."""
 LEAST_SHARE = 0.05
@@ -41,6 +42,8 @@ FEWEST_MIXED = 300
 """Minimum number of contrasts to which a mixture is fitted."""
 TRIMMED = 0.75
 """Share of the contrasts, those with the smallest residuals, that a mixture is fitted to: others may be manipulated."""
+FITS = 4
+"""Number of these fits, the first of which is to all contrasts."""
 LEAST_KNOWN = 0.9
 """Minimum share of the contrasts of a component that are known."""
 LEAST_DISTINCT_SCORES = 0.1
@@ -48,7 +51,7 @@ LEAST_DISTINCT_SCORES = 0.1
 MOST_REFINED = 40
 """Maximum number of times that an increasing function and the weights are fitted in turn."""
 ALL_FORMS_EVERY = 5
-"""Number of these fits of which one has all forms, the others only those with a weight."""
+"""One in so many of these fits uses all forms, the others only those that have a weight."""
 LEAST_COVERED = 0.5
 """Minimum share of the items in sections that are copied from one model each."""
 
@@ -89,14 +92,14 @@ class Fit:
         both = contrasts(np.column_stack([self.goal, self.predicted]), self.forms.layout)[self.forms.is_known]
         return typical_correlation(both[:, 0], both[:, 1])
 
-    def is_noise_left(self) -> bool:
-        """Return True if what the sum does not explain depends on no text."""
+    def leaves_noise(self) -> bool:
+        """Return True if the residuals depend on no text."""
         correlation = text_correlation(self.goal - self.predicted, self.forms.layout)
-        return correlation is not None and correlation <= MOST_TEXT
+        return correlation is not None and correlation <= MOST_TEXT_CORRELATION
 
     def explains(self) -> bool:
-        """Return True if the sum leaves nothing unexplained but noise."""
-        return self.typical >= EXPLAINED or (self.typical >= EXPLAINED_BUT_NOISE and self.is_noise_left())
+        """Return True if the sum explains the scores up to noise."""
+        return self.typical >= EXPLAINED or (self.typical >= EXPLAINED_UP_TO_NOISE and self.leaves_noise())
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def find_mixture(target: Profile, others: Sequence[Profile]) -> Mixture | None:
     forms = _forms_of(others, known, target.layout)
     fits: list[Fit] = []
     for values in (target.values, target.normal_scores, increasing_forms(target.values)[1]):
-        fits.append(_fit(values, forms))
+        fits.append(_fit(np.where(np.isfinite(target.values), values, np.nan), forms))
     fit = max(fits, key=lambda fit: fit.typical)
     if fit.typical >= WORTH_REFINING and not fit.explains():
         fit = _refine(target, fit)
@@ -172,7 +175,7 @@ def _fit(goal: np.ndarray, forms: ScoreForms, picked: np.ndarray | slice = slice
     """
     weights = np.zeros(forms.values.shape[1])
     target = contrasts(goal, forms.layout)[forms.is_known]
-    weights[picked] = fit_weights(target, forms.contrasts[:, picked])
+    weights[picked] = _fit_weights(target, forms.contrasts[:, picked])
     return Fit(forms, weights, goal)
 
 
@@ -197,18 +200,19 @@ def _refine(target: Profile, fit: Fit) -> Fit:
     return best
 
 
-def fit_weights(target: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return non-negative weights of columns that fit a target, most of whose values are unaltered: [models].
+def _fit_weights(target: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Fit non-negative weights of columns to all values, then to those with the smallest residuals: [columns].
 
     Args:
-        target: values: [values].
-        columns: values of the models: [values, models].
+        target: values to explain: [values].
+        columns: values that explain them: [values, columns].
     """
     scale = columns.std(0)
-    scaled = columns / np.where(scale > 0, scale, 1.0)
+    scale[scale == 0] = 1.0
+    scaled = columns / scale
     fits = np.ones(len(target), dtype=bool)
     weights = np.zeros(columns.shape[1])
-    for _ in range(4):
+    for _ in range(FITS):
         try:
             weights, _ = nnls(scaled[fits], target[fits])
         except RuntimeError:  # rounding can keep it from converging
@@ -216,7 +220,7 @@ def fit_weights(target: np.ndarray, columns: np.ndarray) -> np.ndarray:
         used = np.flatnonzero(weights)
         residuals = np.abs(target - scaled[:, used] @ weights[used])
         fits = residuals <= np.quantile(residuals, TRIMMED)
-    fitted: np.ndarray = np.where(scale > 0, weights / np.where(scale > 0, scale, 1.0), 0.0)
+    fitted: np.ndarray = weights / scale
     return fitted
 
 

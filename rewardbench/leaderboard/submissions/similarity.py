@@ -19,7 +19,7 @@ ALIKE = 0.99
 """Minimum correlation of the contrasts of two copies. Noise of 10% of the standard deviation leaves .995."""
 TYPICAL = 0.995
 """Minimum typical correlation of the contrasts of a copy of which some items were altered."""
-UNSIGNED = 0.998
+LEAST_UNSIGNED = 0.998
 """Minimum typical correlation of the absolute contrasts of a copy whose mistakes were corrected."""
 MOST_DIFFERING = 0.1
 """Maximum share of the expected differences between the decisions of two copies (upper 95% confidence limit)."""

@@ -31,7 +31,7 @@ def scripts():
 @pytest.fixture(scope="module")
 def board(scripts):
     models = [*scripts[0].simulated_models(LAYOUT, 1), *scripts[0].demo_models(LAYOUT)]
-    return scripts[0].Board(SUITE, LAYOUT, models)
+    return scripts[0].Board(LAYOUT, models)
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +161,14 @@ def test_a_sum_plus_something_that_depends_on_the_text_is_another_model(board):
     for addition, is_flagged in ((from_text, False), (noise, True)):
         values = first / first.std() + second / second.std() + 0.15 * addition
         assert bool(sources(board, Profile("org/model", LAYOUT, values))) == is_flagged
+
+
+def test_unscored_items_do_not_hide_a_mixture_with_noise(board, attacks):
+    for seed in range(3):
+        target, picked = forged(board, attacks.MORE_MIXTURES["noise 20%"], seed, 3)
+        unscored = np.random.default_rng(seed).random(len(LAYOUT.items)) < 1 / 3
+        values = np.where(unscored[LAYOUT.item_of], np.nan, target.values)
+        assert sources(board, Profile("forger/forged", LAYOUT, values)) & set(picked), picked
 
 
 def test_accurate_judges_are_not_flagged_as_copies():
