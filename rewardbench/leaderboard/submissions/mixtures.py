@@ -51,7 +51,7 @@ LEAST_DISTINCT_SCORES = 0.1
 MOST_REFINED = 40
 """Maximum number of times that an increasing function and the weights are fitted in turn."""
 ALL_FORMS_EVERY = 5
-"""One in so many of these fits uses all forms, the others only those that have a weight."""
+"""Each fit whose number is a multiple of this uses all forms, the others only those that have a weight."""
 LEAST_COVERED = 0.5
 """Minimum share of the items in sections that are copied from one model each."""
 
